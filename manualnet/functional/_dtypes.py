@@ -1,0 +1,50 @@
+"""Which floating type an operation computes in: rounding once at half precision, and autocast."""
+
+import torch
+from torch import Tensor
+
+HALF = (torch.float16, torch.bfloat16)
+
+# PyTorch's autocast lists, restricted to what manualnet has. The composed losses (hinge, triplet …) follow
+# PyTorch's losses. Sources: aten/src/ATen/autocast_mode.h and the "Op Eligibility" page of torch.amp.
+_LOSSES = frozenset(
+    [
+        "hinge_loss",
+        "cross_entropy",
+        "nll_loss",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "mse_loss",
+        "squared_error",
+        "l1_loss",
+        "triplet_loss",
+    ]
+)
+_PRODUCTS = frozenset(["linear", "matmul", "conv2d", "prelu", "maxout"])
+_TO_FLOAT32 = {"cpu": _LOSSES, "cuda": _LOSSES | {"softmax", "log_softmax", "sum"}}
+_TO_HALF = {"cpu": _PRODUCTS, "cuda": _PRODUCTS}
+
+
+def widen(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Half-precision tensors as float32, so that a rule of several steps rounds once, at its end."""
+    return tuple(t.float() if t.dtype in HALF else t for t in tensors)
+
+
+def autocast(name: str, *tensors):
+    """``tensors`` in the type that PyTorch's autocast would give the operation ``name`` on their device.
+
+    The cast is a node of its own in the graph, before the Function, so that the Function sees one type and autograd
+    casts the gradient back. Float64 tensors and what is no tensor pass unchanged, as with PyTorch.
+    """
+    first = next(t for t in tensors if isinstance(t, Tensor))
+    device = first.device.type
+    if not torch.is_autocast_enabled(device):
+        return tensors
+    if name in _TO_HALF.get(device, _PRODUCTS):
+        dtype = torch.get_autocast_dtype(device)
+        eligible = (torch.float32, *HALF)
+    elif name in _TO_FLOAT32.get(device, _LOSSES):
+        dtype, eligible = torch.float32, HALF
+    else:
+        return tensors
+    return tuple(t.to(dtype) if isinstance(t, Tensor) and t.dtype in eligible else t for t in tensors)

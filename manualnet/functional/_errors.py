@@ -1,0 +1,20 @@
+"""Errors for people: one line that says what is wrong, what came and what to do."""
+
+from torch import Tensor
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def refuse_complex(name: str, *tensors) -> None:
+    """The gradients here are derived for real numbers."""
+    for t in tensors:
+        if isinstance(t, Tensor) and t.is_complex():
+            raise NotImplementedError(
+                f"{name}: its gradient is derived for real numbers, but a tensor of {t.dtype} came; "
+                "pass the real and the imaginary part separately"
+            )
+
+
+def check_reduction(reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{reduction!r} is not a valid value for reduction: use 'none', 'mean' or 'sum'")

@@ -1,0 +1,26 @@
+"""The base class of every hand-written rule."""
+
+import torch
+from torch import Tensor
+
+
+class Function(torch.autograd.Function):
+    """A ``torch.autograd.Function`` that composes with all of PyTorch.
+
+    A subclass writes ``forward`` (without ctx), ``setup_context``, ``backward`` and ``jvp``. It then works under
+    vmap, torch.func and their nestings, because the vmap rule is generated from those four, and under torch.compile,
+    which keeps the hand-written rule because the class is allowed in the graph.
+    """
+
+    generate_vmap_rule = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # Without this the compiler rejects a class that has a jvp, and drops the backward of one that has none.
+        torch.compiler.allow_in_graph(cls)
+
+
+def save(ctx, *tensors: Tensor | None) -> None:
+    """Save inputs and outputs for ``backward`` and ``jvp`` alike: PyTorch wants the same tuple for both."""
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)

@@ -1,0 +1,16 @@
+"""Broadcasting, undone."""
+
+from torch import Tensor
+
+
+def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Sum ``grad`` over the axes that broadcasting added or stretched, so that it has ``shape``.
+
+    Copying a value to n places multiplies its influence: its gradient is the sum of the n gradients.
+    """
+    if grad.shape == shape:
+        return grad
+    added = grad.dim() - len(shape)
+    stretched = [added + i for i, n in enumerate(shape) if n == 1 and grad.shape[added + i] != 1]
+    axes = [*range(added), *stretched]
+    return grad.sum(axes, keepdim=True).reshape(shape) if axes else grad

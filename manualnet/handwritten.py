@@ -1,0 +1,80 @@
+"""Shows that a gradient is hand-written: walks the graph, and watches the kernels that a backward pass runs.
+
+>>> import torch
+>>> from manualnet import functional as F
+>>> x = torch.ones(3, requires_grad=True)
+>>> foreign_nodes(F.sigmoid(x)), foreign_nodes(torch.sigmoid(x))
+([], ['SigmoidBackward0'])
+>>> with BackwardKernels() as kernels:
+...     F.sigmoid(x).sum().backward()
+>>> kernels.seen
+[]
+"""
+
+from collections.abc import Iterable, Iterator
+
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from manualnet.functional._function import Function
+
+# They move or cast values and compute nothing, and their backward moves or casts them back.
+STRUCTURAL = frozenset(
+    [
+        "AccumulateGrad",
+        "AliasBackward0",
+        "CloneBackward0",
+        "CopyBackwards",
+        "PermuteBackward0",
+        "ReshapeAliasBackward0",
+        "SqueezeBackward0",
+        "SqueezeBackward1",
+        "TBackward0",
+        "ToCopyBackward0",
+        "TransposeBackward0",
+        "UnsafeViewBackward0",
+        "UnsqueezeBackward0",
+        "ViewBackward0",
+    ]
+)
+
+
+def _name(node) -> str:
+    return node.name().removeprefix("torch::autograd::")
+
+
+def nodes(outputs: Tensor | Iterable[Tensor]) -> Iterator:
+    """Every node of the graph behind ``outputs``, once."""
+    tensors = [outputs] if isinstance(outputs, Tensor) else outputs
+    waiting = [t.grad_fn for t in tensors if t.grad_fn is not None]
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for child, _ in node.next_functions:
+            if child is not None and child not in seen:
+                seen.add(child)
+                waiting.append(child)
+
+
+def foreign_nodes(outputs: Tensor | Iterable[Tensor]) -> list[str]:
+    """Names of the nodes whose gradient is neither manualnet's nor structural; empty where all is hand-written."""
+
+    def ours(node) -> bool:
+        cls = getattr(node, "_forward_cls", None)
+        return cls is not None and issubclass(cls, Function)
+
+    return [name for node in nodes(outputs) if not ours(node) and (name := _name(node)) not in STRUCTURAL]
+
+
+class BackwardKernels(TorchDispatchMode):
+    """Records the ATen kernels with ``backward`` in their name that run inside the context."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if "backward" in func.name():
+            self.seen.append(func.name())
+        return func(*args, **(kwargs or {}))
