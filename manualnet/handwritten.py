@@ -20,22 +20,10 @@ from manualnet.functional._function import Function
 
 # They move or cast values and compute nothing, and their backward moves or casts them back.
 STRUCTURAL = frozenset(
-    [
-        "AccumulateGrad",
-        "AliasBackward0",
-        "CloneBackward0",
-        "CopyBackwards",
-        "PermuteBackward0",
-        "ReshapeAliasBackward0",
-        "SqueezeBackward0",
-        "SqueezeBackward1",
-        "TBackward0",
-        "ToCopyBackward0",
-        "TransposeBackward0",
-        "UnsafeViewBackward0",
-        "UnsqueezeBackward0",
-        "ViewBackward0",
-    ]
+    """
+    AccumulateGrad AliasBackward0 CloneBackward0 CopyBackwards PermuteBackward0 ReshapeAliasBackward0 SqueezeBackward0
+    SqueezeBackward1 TBackward0 ToCopyBackward0 TransposeBackward0 UnsafeViewBackward0 UnsqueezeBackward0 ViewBackward0
+    """.split()
 )
 
 

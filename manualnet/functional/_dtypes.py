@@ -8,19 +8,10 @@ HALF = (torch.float16, torch.bfloat16)
 # PyTorch's autocast lists, restricted to what manualnet has. The composed losses (hinge, triplet …) follow
 # PyTorch's losses. Sources: aten/src/ATen/autocast_mode.h and the "Op Eligibility" page of torch.amp.
 _LOSSES = frozenset(
-    [
-        "hinge_loss",
-        "cross_entropy",
-        "nll_loss",
-        "binary_cross_entropy",
-        "binary_cross_entropy_with_logits",
-        "mse_loss",
-        "squared_error",
-        "l1_loss",
-        "triplet_loss",
-    ]
+    "hinge_loss cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss squared_error "
+    "l1_loss triplet_loss".split()
 )
-_PRODUCTS = frozenset(["linear", "matmul", "conv2d", "prelu", "maxout"])
+_PRODUCTS = frozenset("linear matmul conv2d prelu maxout".split())
 _TO_FLOAT32 = {"cpu": _LOSSES, "cuda": _LOSSES | {"softmax", "log_softmax", "sum"}}
 _TO_HALF = {"cpu": _PRODUCTS, "cuda": _PRODUCTS}
 
@@ -41,10 +32,9 @@ def autocast(name: str, *tensors):
     if not torch.is_autocast_enabled(device):
         return tensors
     if name in _TO_HALF.get(device, _PRODUCTS):
-        dtype = torch.get_autocast_dtype(device)
-        eligible = (torch.float32, *HALF)
+        dtype, eligible = torch.get_autocast_dtype(device), {torch.float32, *HALF}
     elif name in _TO_FLOAT32.get(device, _LOSSES):
-        dtype, eligible = torch.float32, HALF
+        dtype, eligible = torch.float32, set(HALF)
     else:
         return tensors
     return tuple(t.to(dtype) if isinstance(t, Tensor) and t.dtype in eligible else t for t in tensors)
