@@ -1,6 +1,7 @@
 """The base class of every hand-written rule."""
 
 import torch
+import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
 
@@ -24,3 +25,11 @@ def save(ctx, *tensors: Tensor | None) -> None:
     """Save inputs and outputs for ``backward`` and ``jvp`` alike: PyTorch wants the same tuple for both."""
     ctx.save_for_backward(*tensors)
     ctx.save_for_forward(*tensors)
+
+
+def wanted(ctx, i: int) -> bool:
+    """Whether what the derivative along input ``i`` needs must be saved.
+
+    ``needs_input_grad`` speaks of backward alone: in forward mode it is False throughout, and all may be needed.
+    """
+    return ctx.needs_input_grad[i] or forward_ad._current_level >= 0

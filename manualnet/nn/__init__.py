@@ -21,9 +21,11 @@ from torch.nn import (
 )
 
 from manualnet import functional
-from manualnet.nn import activations, layers, losses
+from manualnet.nn import activations, conv, layers, linear, losses
 from manualnet.nn.activations import *  # noqa: F403
+from manualnet.nn.conv import *  # noqa: F403
 from manualnet.nn.layers import *  # noqa: F403
+from manualnet.nn.linear import *  # noqa: F403
 from manualnet.nn.losses import *  # noqa: F403
 
 __all__ = [
@@ -41,7 +43,9 @@ __all__ = [
     "functional",
     "init",
     *activations.__all__,
+    *conv.__all__,
     *layers.__all__,
+    *linear.__all__,
     *losses.__all__,
 ]
 

@@ -1,0 +1,195 @@
+"""Convolution in two dimensions (cross-correlation, as the field calls it)."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as torch_functional
+from torch import Tensor
+
+from manualnet.functional._dtypes import autocast
+from manualnet.functional._errors import refuse_complex
+from manualnet.functional._function import Function, save, wanted
+from manualnet.functional._plain import plain
+
+
+class Conv2d(Function):
+    """y[n,o,p] = b[o] + Σ_c Σ_k w[o,c,k] x[n,c, s·p + d·k − pad], with p and k positions in the plane.
+
+    (N batch, C channels in, O channels out, s stride, d dilation; with groups, o sees the channels of its group.)
+    Every product w·x of the sum sends g·w to its x and g·x to its w, so with G = ∂L/∂y
+
+        ∂L/∂x[n,c,q] = Σ_o Σ_{p,k: s·p + d·k − pad = q} w[o,c,k] g[n,o,p]
+        ∂L/∂w[o,c,k] = Σ_n Σ_p g[n,o,p] x[n,c, d·k + s·p − pad]
+        ∂L/∂b[o]     = Σ_n Σ_p g[n,o,p]
+
+    The first puts a copy of the kernel, weighted by g, where each output looked: the definition of the transposed
+    convolution. The second is a convolution itself: the batch plays the channels, g the kernel, and stride and
+    dilation change places.
+
+    Saved: x where w's gradient is wanted and w where x's is.
+    """
+
+    @staticmethod
+    def forward(x, weight, bias, stride, padding, dilation, groups):
+        return torch_functional.conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, weight, _, *ctx.geometry = inputs
+        ctx.x_shape, ctx.weight_shape = x.shape, weight.shape
+        save(ctx, x if wanted(ctx, 1) else None, weight if wanted(ctx, 0) else None)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, weight = ctx.saved_tensors
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_x = _grad_x(grad_out, weight, ctx.x_shape, *ctx.geometry)
+        if ctx.needs_input_grad[1]:
+            chunked = x.device.type == "cpu" and ctx.geometry[-1] == 1 and plain(grad_out, x)
+            rule = _grad_weight_chunked if chunked else _grad_weight
+            grad_weight = rule(grad_out, x, ctx.weight_shape, *ctx.geometry)
+        if ctx.needs_input_grad[2]:
+            grad_bias = grad_out.sum((0, 2, 3))
+        return grad_x, grad_weight, grad_bias, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx, x_t, weight_t, bias_t, *_):
+        x, weight = ctx.saved_tensors
+        y_t = torch_functional.conv2d(x_t, weight, bias_t, *ctx.geometry)
+        return y_t + torch_functional.conv2d(x, weight_t, None, *ctx.geometry)
+
+
+def _grad_x(grad_out, weight, x_shape, stride, padding, dilation, groups):
+    # Several input sizes give the same output size; output_padding says which of them it was.
+    extra = [
+        n - ((m - 1) * s - 2 * p + d * (k - 1) + 1)
+        for n, m, s, p, d, k in zip(
+            x_shape[2:], grad_out.shape[2:], stride, padding, dilation, weight.shape[2:], strict=True
+        )
+    ]
+    return torch_functional.conv_transpose2d(grad_out, weight, None, stride, padding, extra, groups, dilation)
+
+
+def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
+    n, c, h, w = x.shape
+    kh, kw = weight_shape[2:]
+    if n == 0:
+        return x.new_zeros(weight_shape)
+    # (N, G·C, H, W) to (C, G·N, H, W): a channel of a group is an example now, and the batch its channels.
+    x = x.reshape(n, groups, c // groups, h, w).permute(2, 1, 0, 3, 4).reshape(c // groups, groups * n, h, w)
+    g = grad_out.transpose(0, 1)
+    grad = torch_functional.conv2d(x, g, None, dilation, padding, stride, groups)
+    # Rows and columns that the stride never reached give places beyond the kernel.
+    return grad[:, :, :kh, :kw].transpose(0, 1)
+
+
+# Rows of the unfolded input at a time: few enough to stay in the cache, enough for an efficient product.
+_ROWS = 4500
+
+
+def _grad_weight_chunked(grad_out, x, weight_shape, stride, padding, dilation, groups):
+    """The same sum as one matrix product Gᵀ·U a chunk of examples, U the unfolded input (…positions, kernel·channels).
+
+    Channels lie innermost, so that a window is copied in runs of kernel width · channels. The chunks' products are
+    added in at least float32.
+    """
+    out_channels, c, kh, kw = weight_shape
+    n, _, h, w = x.shape
+    oh, ow = grad_out.shape[2:]
+    (sh, sw), (ph, pw), (dh, dw) = stride, padding, dilation
+    size = max(1, min(n, _ROWS // max(1, oh * ow)))
+    padded = x.new_zeros(size, h + 2 * ph, w + 2 * pw, c)
+    sn, sr, sc, _ = padded.stride()
+    windows = padded.as_strided((size, oh, ow, kh, kw, c), (sn, sh * sr, sw * sc, dh * sr, dw * sc, 1))
+    unfolded = x.new_empty(size, oh, ow, kh, kw, c)
+    total = torch.zeros(kh * kw * c, out_channels, dtype=torch.promote_types(x.dtype, torch.float32))
+    x, g = x.permute(0, 2, 3, 1), grad_out.permute(0, 2, 3, 1)
+    for start in range(0, n, size):
+        m = min(size, n - start)
+        padded[:m, ph : ph + h, pw : pw + w] = x[start : start + m]
+        unfolded[:m] = windows[:m]
+        total += unfolded[:m].view(-1, kh * kw * c).t() @ g[start : start + m].reshape(-1, out_channels)
+    return total.view(kh, kw, c, out_channels).permute(3, 2, 0, 1).to(x.dtype)
+
+
+def _two(value: int | Sequence[int]) -> tuple[int, ...]:
+    """One number stands for both axes."""
+    numbers = (value,) if isinstance(value, int) else tuple(value)
+    return numbers * 2 if len(numbers) == 1 else numbers
+
+
+def _named_padding(x, padding, kernel, stride, dilation):
+    if padding == "valid":
+        return x, 0
+    if padding != "same":
+        raise RuntimeError(f"conv2d: padding must be numbers, 'valid' or 'same', but is {padding!r}")
+    if any(s != 1 for s in stride):
+        raise RuntimeError(f"padding='same' is not supported for strided convolutions, but stride is {stride}")
+    total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    from manualnet.functional.arithmetic.pad import pad
+
+    # An odd total gives the last row or column one zero more.
+    odd = [t % 2 for t in total]
+    if any(odd):
+        x = pad(x, [0, odd[1], 0, odd[0]])
+    return x, tuple(t // 2 for t in total)
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: str | int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Slide a kernel over the picture: at each place, the sum of the products of kernel and picture.
+
+    ∂L/∂input is the transposed convolution of ∂L/∂y with the kernel; ∂L/∂weight is the convolution of the input with
+    ∂L/∂y; ∂L/∂bias is the sum of ∂L/∂y over batch and places.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W)
+        weight: (O, C / groups, kernel height, kernel width)
+        bias: (O), or None
+        stride: step between places
+        padding: zeros added on every side, or ``"valid"`` (none) or ``"same"`` (as many as keep the size)
+        dilation: step between the kernel's elements
+        groups: the channels are split into this many groups that do not see each other
+
+    Returns:
+        (N, O, H', W') or (O, H', W'), with H' = ⌊(H + 2 padding − dilation (kernel − 1) − 1) / stride⌋ + 1
+
+    Raises:
+        RuntimeError: shapes or types do not fit, or ``padding="same"`` with a stride.
+        NotImplementedError: complex input.
+
+    Source: S15 (the idea), S50 (a gradient as a sum of products). Signature and behaviour:
+    ``torch.nn.functional.conv2d``.
+
+    >>> import torch
+    >>> x = torch.arange(9.0).reshape(1, 1, 3, 3)
+    >>> kernel = torch.tensor([[[[1.0, 0.0], [0.0, -1.0]]]], requires_grad=True)
+    >>> y = conv2d(x, kernel)
+    >>> y.squeeze().detach()
+    tensor([[-4., -4.],
+            [-4., -4.]])
+    >>> y.backward(torch.ones_like(y))
+    >>> kernel.grad.squeeze()  # each weight met the sum of four pixels
+    tensor([[ 8., 12.],
+            [20., 24.]])
+    """
+    refuse_complex("conv2d", input, weight, bias)
+    if weight.dim() != 4:
+        raise RuntimeError(
+            f"conv2d: weight must have 4 axes (out, in / groups, height, width), but has shape {tuple(weight.shape)}"
+        )
+    input, weight, bias = autocast("conv2d", input, weight, bias)
+    x = input.unsqueeze(0) if input.dim() == 3 else input
+    stride, dilation = _two(stride), _two(dilation)
+    if isinstance(padding, str):
+        x, padding = _named_padding(x, padding, weight.shape[2:], stride, dilation)
+    y = Conv2d.apply(x, weight, bias, stride, _two(padding), dilation, groups)
+    return y.squeeze(0) if input.dim() == 3 else y

@@ -1,0 +1,92 @@
+"""Linear layer: y = x Wᵀ + b."""
+
+import torch
+from torch import Tensor
+
+from manualnet.functional._dtypes import autocast
+from manualnet.functional._errors import refuse_complex
+from manualnet.functional._function import Function, save, wanted
+from manualnet.functional._shapes import sum_to
+
+
+class Linear(Function):
+    """Y = X Wᵀ + b with X (…, in), W (out, in), b (out), Y (…, out).
+
+    y_nj = Σ_i w_ji x_ni + b_j, so with G = ∂L/∂Y
+
+        ∂L/∂x_ni = Σ_j g_nj w_ji        ∂L/∂X = G W
+        ∂L/∂w_ji = Σ_n g_nj x_ni        ∂L/∂W = Gᵀ X      over all leading axes
+        ∂L/∂b_j  = Σ_n g_nj             ∂L/∂b = Σ G       over all leading axes
+
+    Saved: X where W's gradient is wanted and W where X's is. A W of one axis (in) is one unit without its axis.
+    """
+
+    @staticmethod
+    def forward(x, weight, bias):
+        return torch.nn.functional.linear(x, weight, bias)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, weight, bias = inputs
+        ctx.unit = weight.dim() == 1
+        ctx.bias_shape = None if bias is None else bias.shape
+        save(ctx, x if wanted(ctx, 1) else None, weight if wanted(ctx, 0) else None)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, weight = ctx.saved_tensors
+        grad_x = grad_weight = grad_bias = None
+        # One unit without its axis is given the axis for the products, and loses it again.
+        unit = ctx.unit
+        g = grad_out.unsqueeze(-1) if unit else grad_out
+        if ctx.needs_input_grad[0]:
+            grad_x = g @ (weight.unsqueeze(0) if unit else weight)
+        if ctx.needs_input_grad[1]:
+            grad_weight = g.reshape(-1, g.shape[-1]).t() @ x.reshape(-1, x.shape[-1])
+            grad_weight = grad_weight.squeeze(0) if unit else grad_weight
+        if ctx.needs_input_grad[2]:
+            grad_bias = sum_to(grad_out, ctx.bias_shape)
+        return grad_x, grad_weight, grad_bias
+
+    @staticmethod
+    def jvp(ctx, x_t, weight_t, bias_t):
+        x, weight = ctx.saved_tensors
+        y_t = torch.nn.functional.linear(x_t, weight) + torch.nn.functional.linear(x, weight_t)
+        return y_t if bias_t is None else y_t + bias_t
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Weighted sums of the inputs, one a unit: y = x Wᵀ + b.
+
+    With G = ∂L/∂y: ∂L/∂x = G W, ∂L/∂W = Gᵀ X, ∂L/∂b = Σ G.
+
+    Args:
+        input: (…, in)
+        weight: (out, in), or (in) for a single unit without an axis
+        bias: (out), or None
+
+    Returns:
+        (…, out)
+
+    Raises:
+        RuntimeError: the last axes of ``input`` and ``weight`` differ.
+        NotImplementedError: complex input.
+
+    Source: S1, S2, S41, S50. Signature and behaviour: ``torch.nn.functional.linear``.
+
+    >>> import torch
+    >>> W = torch.tensor([[0.2, -0.5, 0.1, 2.0], [1.5, 1.3, 2.1, 0.0], [0.0, 0.25, 0.2, -0.3]], requires_grad=True)
+    >>> scores = linear(torch.tensor([56.0, 231.0, 24.0, 2.0]), W, torch.tensor([1.1, 3.2, -1.2]))
+    >>> scores.detach()
+    tensor([-96.8000, 437.9000,  60.7500])
+    >>> scores[0].backward()
+    >>> W.grad[0]
+    tensor([ 56., 231.,  24.,   2.])
+    """
+    refuse_complex("linear", input, weight, bias)
+    if input.dim() and weight.dim() and input.shape[-1] != weight.shape[-1]:
+        raise RuntimeError(
+            f"linear: the last axis of input and weight must agree, but input is {tuple(input.shape)} "
+            f"and weight {tuple(weight.shape)} (out, in)"
+        )
+    return Linear.apply(*autocast("linear", input, weight, bias))

@@ -1,0 +1,62 @@
+"""Specs of the layers that hold weights."""
+
+import torch
+
+from manualnet.specs.spec import Sample, Spec, leaf, normal
+
+
+def _linear(generator: torch.Generator) -> list[Sample]:
+    def n(*shape: int) -> torch.Tensor:
+        return normal(generator, *shape)
+
+    return [
+        Sample((n(5, 3), n(4, 3), n(4)), {}, "batch"),
+        Sample((n(3), n(4, 3), n(4)), {}, "one example"),
+        Sample((n(2, 5, 3), n(4, 3)), {}, "no bias"),
+        Sample((n(2, 0, 3), n(4, 3), n(4)), {}, "empty"),
+        Sample((n(5, 3), n(3)), {}, "one unit, no bias"),
+        Sample((n(3), n(3)), {}, "dot product"),
+        Sample((n(3, 5).detach().t().requires_grad_(), n(3, 4).detach().t().requires_grad_(), n(4)), {}, "transposed"),
+        Sample((n(5, 3).detach(), n(4, 3), n(4)), {}, "fixed input"),
+        Sample((n(5, 3), n(4, 3).detach()), {}, "fixed weight"),
+    ]
+
+
+def _linear_extremes() -> list[Sample]:
+    return [Sample((leaf([[1e4, -1e4]]), leaf([[1e4, 1.0], [-1e4, 1e4]]), leaf([1e4, -1e4])), {}, "±1e4")]
+
+
+def _conv2d(generator: torch.Generator) -> list[Sample]:
+    def n(*shape: int) -> torch.Tensor:
+        return normal(generator, *shape)
+
+    def channels_last(t: torch.Tensor) -> torch.Tensor:
+        return t.detach().to(memory_format=torch.channels_last).requires_grad_()
+
+    return [
+        Sample((n(2, 3, 5, 4), n(4, 3, 3, 2), n(4)), {}, "plain"),
+        Sample((n(2, 3, 5, 5), n(2, 3, 3, 3)), {"padding": 1}, "padding"),
+        Sample((n(2, 2, 6, 5), n(3, 2, 3, 2), n(3)), {"stride": (2, 3), "padding": (1, 0)}, "stride leaves a rest"),
+        Sample((n(1, 2, 7, 6), n(2, 2, 2, 3)), {"dilation": (2, 1), "padding": (0, 2)}, "dilation"),
+        Sample((n(1, 2, 8, 8), n(2, 2, 3, 3)), {"stride": 2, "dilation": 2, "padding": 3}, "stride and dilation"),
+        Sample((n(2, 4, 4, 4), n(6, 2, 3, 3), n(6)), {"groups": 2, "padding": 1, "stride": 2}, "groups"),
+        Sample((n(2, 3, 4, 4), n(6, 1, 2, 2), n(6)), {"groups": 3}, "depthwise"),
+        Sample((n(2, 2, 4, 5), n(3, 2, 3, 3)), {"padding": "same"}, "same"),
+        Sample((n(2, 2, 4, 5), n(3, 2, 2, 3)), {"padding": "same", "dilation": (3, 1)}, "same, odd total"),
+        Sample((n(2, 2, 4, 5), n(3, 2, 2, 3)), {"padding": "valid"}, "valid"),
+        Sample((n(2, 4, 5), n(3, 2, 2, 3), n(3)), {}, "one picture"),
+        Sample((n(0, 2, 4, 5), n(3, 2, 2, 3), n(3)), {}, "empty batch"),
+        Sample((channels_last(n(2, 3, 5, 4)), channels_last(n(4, 3, 3, 3)), n(4)), {"padding": 1}, "channels last"),
+        Sample((n(2, 3, 5, 4).detach(), n(4, 3, 3, 2), n(4)), {}, "fixed input"),
+        Sample((n(2, 3, 5, 4), n(4, 3, 3, 2).detach()), {}, "fixed weight"),
+    ]
+
+
+def _conv2d_extremes() -> list[Sample]:
+    return [Sample((leaf([[[[1e4, -1e4], [1.0, 1e4]]]]), leaf([[[[-1e4, 1e4]]]]), leaf([1e4])), {}, "±1e4")]
+
+
+SPECS = [
+    Spec("linear", _linear, extremes=_linear_extremes, rows=("S1", "S2", "S41", "S50"), module="Linear"),
+    Spec("conv2d", _conv2d, extremes=_conv2d_extremes, rows=("S15",), module="Conv2d"),
+]
