@@ -2,7 +2,18 @@
 
 import torch.nn
 
-__all__: list[str] = []
+from manualnet import nn
+from manualnet.reference import functional as F
+
+__all__ = ["Maxout", "Step"]
+
+
+class Maxout(nn.Maxout):
+    functional = F
+
+
+class Step(nn.Step):
+    functional = F
 
 
 def __getattr__(name: str):
