@@ -21,12 +21,14 @@ from torch.nn import (
 )
 
 from manualnet import functional
-from manualnet.nn import activations, conv, layers, linear, losses
+from manualnet.nn import activations, conv, linear, losses, noise, normalisation, pooling
 from manualnet.nn.activations import *  # noqa: F403
 from manualnet.nn.conv import *  # noqa: F403
-from manualnet.nn.layers import *  # noqa: F403
 from manualnet.nn.linear import *  # noqa: F403
 from manualnet.nn.losses import *  # noqa: F403
+from manualnet.nn.noise import *  # noqa: F403
+from manualnet.nn.normalisation import *  # noqa: F403
+from manualnet.nn.pooling import *  # noqa: F403
 
 __all__ = [
     "Buffer",
@@ -44,9 +46,11 @@ __all__ = [
     "init",
     *activations.__all__,
     *conv.__all__,
-    *layers.__all__,
     *linear.__all__,
     *losses.__all__,
+    *noise.__all__,
+    *normalisation.__all__,
+    *pooling.__all__,
 ]
 
 

@@ -1,5 +1,81 @@
-"""Specs of the layers."""
+"""Specs of pooling, normalisation and noise."""
 
-from manualnet.specs.spec import Spec
+import torch
 
-SPECS: list[Spec] = []
+from manualnet.specs.spec import Kink, Sample, Spec, leaf, normal
+
+
+def _spread(generator: torch.Generator, *shape: int) -> torch.Tensor:
+    """An input whose elements differ by more than a finite difference, so that no window has a tie."""
+    n = torch.Size(shape).numel()
+    return ((torch.randperm(n, generator=generator).double() - n / 2) / 7).reshape(shape).requires_grad_()
+
+
+def _strided(x: torch.Tensor) -> torch.Tensor:
+    return x.detach().transpose(-1, -2).requires_grad_()
+
+
+def _batch_norm(generator: torch.Generator) -> list[Sample]:
+    def call(x, label, *, affine=(True, True), statistics=True, training=True, **kwargs):
+        c = x.shape[1]
+        mean, var = normal(generator, c).detach(), torch.rand(c, generator=generator, dtype=torch.float64) + 0.5
+        weight, bias = (normal(generator, c) if given else None for given in affine)
+        mean, var = (mean, var) if statistics else (None, None)
+        return Sample((x, mean, var, weight, bias, training), kwargs, label)
+
+    def image(*shape):
+        return normal(generator, *shape)
+
+    channels_last = image(3, 2, 2, 3).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    return [
+        call(image(5, 3), "matrix"),
+        call(image(3, 2, 4), "signal"),
+        call(image(3, 2, 2, 3), "image", eps=0.1, momentum=0.5),
+        call(image(2, 2, 1, 2, 3), "volume"),
+        call(channels_last, "channels last"),
+        call(_strided(image(3, 2, 3, 2)), "transposed"),
+        call(image(4, 3), "no parameters", affine=(False, False)),
+        call(image(4, 3), "weight alone", affine=(True, False)),
+        call(image(4, 3), "bias alone", affine=(False, True)),
+        call(image(4, 3), "no statistics", statistics=False),
+        call(image(0, 3), "empty", statistics=False),
+        call(image(5, 3), "evaluation matrix", training=False),
+        call(image(1, 2, 2, 3), "evaluation image", training=False, eps=0.0),
+        call(image(1, 2, 2, 3), "evaluation no parameters", training=False, affine=(False, False)),
+        call(image(0, 3), "evaluation empty", training=False),
+    ]
+
+
+def _batch_norm_extremes() -> list[Sample]:
+    x = leaf([[-1e4, 0.0], [1e4, 0.0], [0.0, 0.0]])
+    return [Sample((x, None, None, leaf([1.0, 2.0]), leaf([0.0, 1e4]), True), {}, "±1e4 and a constant channel")]
+
+
+def _max_pool2d(generator: torch.Generator) -> list[Sample]:
+    x = _spread(generator, 2, 3, 5, 6)
+    channels_last = x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    return [
+        Sample((x, 2), {}, "halves"),
+        Sample((x, 3, 1), {}, "overlapping"),
+        Sample((x, (2, 3), (1, 2), (1, 0), (2, 1)), {}, "pairs"),
+        Sample((x, 2, 3), {"ceil_mode": True, "padding": 1}, "ceiling, gaps"),
+        Sample((_spread(generator, 2, 4, 5), 2), {}, "one image"),
+        Sample((_strided(x), 2), {}, "transposed"),
+        Sample((channels_last, 2), {}, "channels last"),
+        Sample((normal(generator, 0, 3, 4, 4), 2), {}, "empty"),
+    ]
+
+
+def _max_pool2d_kinks() -> list[Kink]:
+    tie = Sample((leaf([[[1.0, 3.0, 3.0], [3.0, 0.0, 3.0]]]), 2, 1), {}, "tie")
+    return [Kink(tie, (torch.tensor([[[0.0, 2.0, 0.0], [0.0, 0.0, 0.0]]], dtype=torch.float64),))]
+
+
+def _max_pool2d_extremes() -> list[Sample]:
+    return [Sample((leaf([[[-1e4, 1e4], [0.0, 1e-4]]]), 2, 1, 1), {}, "±1e4")]
+
+
+SPECS: list[Spec] = [
+    Spec("batch_norm", _batch_norm, extremes=_batch_norm_extremes, rows=("S30",), module="BatchNorm2d"),
+    Spec("max_pool2d", _max_pool2d, _max_pool2d_kinks, _max_pool2d_extremes, rows=("S15",), module="MaxPool2d"),
+]

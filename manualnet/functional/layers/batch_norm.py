@@ -1,0 +1,265 @@
+"""Batch normalisation (Ioffe & Szegedy 2015): every channel shifted and scaled to mean 0 and variance 1."""
+
+import torch
+from torch import Tensor
+
+from manualnet.functional._dtypes import HALF, widen
+from manualnet.functional._errors import refuse_complex
+from manualnet.functional._function import Function, save
+
+
+class BatchNormTraining(Function):
+    """y = x̂ · weight + bias with x̂ = (x - μ) r and r = (v + ε)^-½, over the m elements of each channel.
+
+    μ = Σ x / m and v = Σ (x - μ)² / m are outputs too: the rule needs them, and so do the running statistics. With
+    g = ∂L/∂y, G_μ = ∂L/∂μ and G_v = ∂L/∂v (zero unless somebody uses those outputs) and sums over a channel,
+
+        ∂L/∂bias   = Σ g
+        ∂L/∂weight = Σ g x̂ = r Σ g (x - μ)
+
+    An element x_i acts on L by three paths: directly, through μ and through v. With dμ/dx_i = 1/m,
+    dv/dx_i = 2 (x_i - μ) / m (its own path through μ vanishes, as Σ (x - μ) = 0) and dr/dv = -½ r³,
+
+        ∂L/∂x_i = weight r (g_i - Σ g / m - x̂_i Σ g x̂ / m) + (G_μ + 2 (x_i - μ) G_v) / m
+
+    A direction (ẋ, ẇ, ḃ) gives μ̇ = Σ ẋ / m, v̇ = 2 Σ (x - μ) ẋ / m and
+    ẏ = weight r (ẋ - μ̇ - ½ (x - μ) r² v̇) + ẇ x̂ + ḃ.
+
+    Shapes: x, y (N, C, …); weight, bias, μ, v (C). Saved: x, weight, μ, v; x̂ would be one more tensor of the size of
+    x. There is no kink: ε keeps the slope of a constant channel finite.
+    """
+
+    @staticmethod
+    def forward(x, weight, bias, eps):
+        (wide,) = widen(x)
+        if x.numel():
+            v, mean = torch.var_mean(wide, _axes(x), correction=0)
+        else:
+            v, mean = wide.new_zeros(x.shape[1]), wide.new_zeros(x.shape[1])
+        return _normalise(x, mean, v, weight, bias, eps), mean, v
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, weight, bias, ctx.eps = inputs
+        _, mean, v = output
+        save(ctx, x, weight, bias, mean, v)
+
+    @staticmethod
+    def backward(ctx, grad_out, grad_mean, grad_v):
+        x, weight, bias, mean, v = ctx.saved_tensors
+        axes, m = _axes(x), _count(x)
+        g, wide, wide_weight = _widen(grad_out, x, weight)
+        r = (v + ctx.eps).rsqrt()
+        centred = wide - _channels(mean, x)
+        sum_g = g.sum(axes)
+        sum_gc = (g * centred).sum(axes)
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            scale = r if weight is None else r * wide_weight
+            shift = (grad_mean - scale * sum_g) / m
+            slope = (2 * grad_v - scale * r.square() * sum_gc) / m
+            grad_x = torch.addcmul(_channels(shift, x), centred, _channels(slope, x))
+            grad_x = torch.addcmul(grad_x, g, _channels(scale, x)).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            grad_weight = (r * sum_gc).to(weight.dtype)
+        if ctx.needs_input_grad[2]:
+            grad_bias = sum_g.to(bias.dtype)
+        return grad_x, grad_weight, grad_bias, None
+
+    @staticmethod
+    def jvp(ctx, x_dot, weight_dot, bias_dot, _):
+        x, weight, _, mean, v = ctx.saved_tensors
+        axes, m = _axes(x), _count(x)
+        wide_dot, wide, wide_weight = _widen(x_dot, x, weight)
+        r = (v + ctx.eps).rsqrt()
+        centred = wide - _channels(mean, x)
+        mean_dot = wide_dot.sum(axes) / m
+        v_dot = 2 * (centred * wide_dot).sum(axes) / m
+        y_dot = wide_dot - _channels(mean_dot, x) - centred * _channels(0.5 * r.square() * v_dot, x)
+        y_dot = y_dot * _channels(r if weight is None else r * wide_weight, x)
+        if weight_dot is not None:
+            y_dot = y_dot + centred * _channels(r * weight_dot, x)
+        if bias_dot is not None:
+            y_dot = y_dot + _channels(bias_dot, x)
+        return y_dot.to(x.dtype), mean_dot, v_dot
+
+
+class BatchNormEvaluation(Function):
+    """y = (x - μ) r · weight + bias with r = (v + ε)^-½, where μ and v are constants: the running statistics.
+
+    Nothing but x_i acts on y_i, so with sums over a channel
+
+        ∂L/∂x = weight r g        ∂L/∂weight = r Σ g (x - μ)        ∂L/∂bias = Σ g
+
+    The running statistics are no function of the parameters, hence without a gradient. Shapes and conventions as in
+    :class:`BatchNormTraining`. Saved: the inputs.
+    """
+
+    @staticmethod
+    def forward(x, mean, v, weight, bias, eps):
+        return _normalise(x, mean, v, weight, bias, eps)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.eps = inputs
+        save(ctx, *tensors)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, mean, v, weight, bias = ctx.saved_tensors
+        axes = _axes(x)
+        g, wide, mean, v, wide_weight = _widen(grad_out, x, mean, v, weight)
+        r = (v + ctx.eps).rsqrt()
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (g * _channels(r if weight is None else r * wide_weight, x)).to(x.dtype)
+        if ctx.needs_input_grad[3]:
+            grad_weight = (r * (g * (wide - _channels(mean, x))).sum(axes)).to(weight.dtype)
+        if ctx.needs_input_grad[4]:
+            grad_bias = g.sum(axes).to(bias.dtype)
+        return grad_x, None, None, grad_weight, grad_bias, None
+
+    @staticmethod
+    def jvp(ctx, x_dot, _mean, _v, weight_dot, bias_dot, _eps):
+        x, mean, v, weight, _ = ctx.saved_tensors
+        wide_dot, wide, mean, v, wide_weight = _widen(x_dot, x, mean, v, weight)
+        r = (v + ctx.eps).rsqrt()
+        y_dot = wide_dot * _channels(r if weight is None else r * wide_weight, x)
+        if weight_dot is not None:
+            y_dot = y_dot + (wide - _channels(mean, x)) * _channels(r * weight_dot, x)
+        if bias_dot is not None:
+            y_dot = y_dot + _channels(bias_dot, x)
+        return y_dot.to(x.dtype)
+
+
+class _Track(Function):
+    """running ← (1 - momentum) running + momentum · batch, in place and without a derivative.
+
+    A Function, because torch.func lets no other Python code write to a buffer that the differentiated function
+    captured; PyTorch's kernel may.
+    """
+
+    @staticmethod
+    def forward(running, batch, momentum):
+        wide, batch = widen(running, batch)
+        running.copy_((1 - momentum) * wide + momentum * batch)
+        return torch.zeros((), dtype=torch.bool, device=running.device)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx, _):
+        return None, None, None
+
+    @staticmethod
+    def jvp(ctx, *_):
+        return None
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise every channel, y = (x - μ) / √(v + ε) · weight + bias; the gradient is in the classes above.
+
+    Args:
+        input: (N, C) or (N, C, …). Half precision may come with float32 parameters and statistics.
+        running_mean, running_var: (C). In training they are moved by ``momentum`` towards the batch's mean and
+            unbiased variance, if given; in evaluation they are μ and v.
+        weight, bias: (C), or None for 1 and 0.
+        training: take μ and the biased variance v from the batch.
+        momentum: of the running statistics.
+        eps: ε, added to the variance.
+
+    Returns:
+        A tensor of the shape, type and memory format of ``input``.
+
+    Raises:
+        ValueError: training with a single value a channel; ``eps`` not positive (negative, in evaluation).
+        RuntimeError: sizes or types do not fit; no statistics in evaluation.
+        NotImplementedError: ``input`` is not floating, or complex.
+
+    Source: S30; Ioffe & Szegedy 2015, arXiv 1502.03167. Signature and behaviour:
+    ``torch.nn.functional.batch_norm``.
+
+    >>> import torch
+    >>> x = torch.tensor([[1.0], [2.0], [6.0]], requires_grad=True)
+    >>> y = batch_norm(x, None, None, training=True)
+    >>> y[0].sum().backward()
+    >>> y.detach().flatten(), x.grad.flatten()
+    (tensor([-0.9258, -0.4629,  1.3887]), tensor([ 0.1763, -0.2204,  0.0441]))
+    """
+    refuse_complex("batch_norm", input)
+    statistics = {"running_mean": running_mean, "running_var": running_var}
+    _check(input, statistics, {"weight": weight, "bias": bias}, training, eps)
+    if not training:
+        return BatchNormEvaluation.apply(input, running_mean, running_var, weight, bias, eps)
+    y, mean, v = BatchNormTraining.apply(input, weight, bias, eps)
+    if running_mean is not None and input.numel():
+        m = _count(input)
+        with torch.no_grad():
+            _Track.apply(running_mean, mean.detach(), momentum)
+            _Track.apply(running_var, v.detach() * (m / (m - 1)), momentum)
+    return y
+
+
+def _check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: float) -> None:
+    channels = x.shape[1] if x.dim() > 1 else 0
+    if training and x.numel() == channels > 0:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"batch_norm eps must be {'positive during training' if training else '≥ 0'}, but got {eps}")
+    missing = [name for name, t in statistics.items() if t is None]
+    if not training and missing:
+        raise RuntimeError(f"{missing[0]} must be defined in evaluation mode")
+    if len(missing) == 1:
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
+    if not x.is_floating_point():
+        raise NotImplementedError(f"batch_norm: the input must be floating, but is {x.dtype}")
+    tensors = {name: t for name, t in (statistics | parameters).items() if t is not None}
+    for name, t in tensors.items():
+        if t.numel() != channels:
+            raise RuntimeError(f"{name} should contain {channels} elements, one a channel, not {t.numel()}")
+    allowed = {x.dtype} if all(t.dtype == x.dtype for t in tensors.values()) else {torch.float32}
+    for name, t in tensors.items():
+        if t.dtype not in allowed or (t.dtype != x.dtype and x.dtype not in HALF):
+            raise RuntimeError(
+                f"batch_norm: {name} must have the input's type {x.dtype}, or all float32 beside a "
+                f"half-precision input, but it is {t.dtype}"
+            )
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in statistics.values()):
+        raise RuntimeError("batch_norm is not differentiable with respect to the running statistics: detach them")
+
+
+def _axes(x: Tensor) -> list[int]:
+    """All but the channel."""
+    return [0, *range(2, x.dim())]
+
+
+def _count(x: Tensor) -> int:
+    """The number of elements of a channel; 1 where there is none, so that an empty sum divides to 0."""
+    return max(1, x.shape[0] * x.shape[2:].numel())
+
+
+def _channels(t: Tensor, x: Tensor) -> Tensor:
+    """One number a channel, in the form that broadcasts over x."""
+    return t.reshape(1, x.shape[1], *[1] * (x.dim() - 2))
+
+
+def _widen(*tensors: Tensor | None) -> tuple:
+    return tuple(None if t is None else widen(t)[0] for t in tensors)
+
+
+def _normalise(x, mean, v, weight, bias, eps) -> Tensor:
+    if x.numel() == 0:
+        return torch.empty_like(x)
+    mean, v, weight, bias = _widen(mean, v, weight, bias)
+    return torch.batch_norm(x, weight, bias, mean, v, False, 0.0, eps, False)

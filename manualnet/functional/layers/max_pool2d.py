@@ -1,0 +1,85 @@
+"""Max pooling: the largest element of every window."""
+
+import torch.nn.functional as torch_F
+from torch import Tensor
+
+from manualnet.functional._errors import refuse_complex
+from manualnet.functional._function import Function, save
+from manualnet.functional.layers._windows import Size2, gather, scatter
+
+
+class MaxPool2d(Function):
+    """y[o] = x[i(o)], where i(o) is the position of the largest element of window o.
+
+    A small change of x changes y[o] only through x[i(o)], with slope 1. So a cotangent goes back to the position
+    that its output came from, and windows that overlap in one maximum add theirs:
+
+        ∂L/∂x[j] = Σ_{o: i(o) = j} ∂L/∂y[o]
+
+    which is a scatter-add, the adjoint of the gather that copies x to y. The positions are an output, saved for that;
+    x is not. At a tie the first maximum (row by row) takes it all; NaN counts as larger than every number, and
+    padding as smaller.
+    """
+
+    @staticmethod
+    def forward(x, kernel_size, stride, padding, dilation, ceil_mode):
+        return torch_F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.size = inputs[0].shape[-2:]
+        ctx.mark_non_differentiable(output[1])
+        save(ctx, output[1])
+
+    @staticmethod
+    def backward(ctx, grad_out, _):
+        (position,) = ctx.saved_tensors
+        return scatter(grad_out, position, ctx.size), None, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx, x_dot, *_):
+        (position,) = ctx.saved_tensors
+        return gather(x_dot, position), None
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Size2,
+    stride: Size2 | None = None,
+    padding: Size2 = 0,
+    dilation: Size2 = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest element of every window; its gradient goes to that element alone, at a tie to the first.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size: of the window, one number or (height, width).
+        stride: step from window to window; the kernel size if None.
+        padding: rows and columns of -∞ on every side, at most half a window.
+        dilation: step from element to element within a window.
+        ceil_mode: also keep windows that reach over the lower or right border.
+        return_indices: also return the positions of the maxima in the flattened H·W plane.
+
+    Returns:
+        (N, C, H', W') or (C, H', W') with H' = ⌊(H + 2 padding - dilation (kernel - 1) - 1) / stride⌋ + 1; with
+        ``return_indices`` a pair of it and an int64 tensor of its shape.
+
+    Raises:
+        RuntimeError: the settings do not fit each other or the input.
+        NotImplementedError: ``input`` is complex or bool.
+
+    Source: S15. Signature and behaviour: ``torch.nn.functional.max_pool2d``.
+
+    >>> import torch
+    >>> x = torch.tensor([[[1.0, 4.0, 4.0], [2.0, 3.0, 0.0]]], requires_grad=True)
+    >>> y = max_pool2d(x, 2, stride=1)
+    >>> y.sum().backward()
+    >>> y.detach(), x.grad
+    (tensor([[[4., 4.]]]), tensor([[[0., 2., 0.],
+             [0., 0., 0.]]]))
+    """
+    refuse_complex("max_pool2d", input)
+    y, position = MaxPool2d.apply(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return (y, position) if return_indices else y

@@ -1,0 +1,3 @@
+"""Layers that draw at random in training."""
+
+__all__: list[str] = []

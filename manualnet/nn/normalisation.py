@@ -1,0 +1,53 @@
+"""Normalisation layers."""
+
+import sys
+
+import torch.nn as nn
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from manualnet import functional as F
+
+__all__ = ["BatchNorm1d", "BatchNorm2d"]
+
+
+class _ManualBatchNorm(_BatchNorm):
+    """The part that the batch norms share; PyTorch's but for the function it ends in."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        momentum = 0.0 if self.momentum is None else self.momentum
+        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:
+                momentum = 1.0 / float(self.num_batches_tracked)  # the plain average of all batches so far
+        use_batch = self.training or (self.running_mean is None and self.running_var is None)
+        tracked = not self.training or self.track_running_stats
+        return F.batch_norm(
+            input,
+            self.running_mean if tracked else None,
+            self.running_var if tracked else None,
+            self.weight,
+            self.bias,
+            use_batch,
+            momentum,
+            self.eps,
+        )
+
+    def named_children(self):
+        # PyTorch's converter takes every subclass of its batch norm and would put its own gradient in this one's
+        # place without a word. It is recognised here because isinstance(m, torch.nn.BatchNorm2d) must stay true.
+        if sys._getframe(1).f_code is nn.SyncBatchNorm.convert_sync_batchnorm.__func__.__code__:
+            raise TypeError(
+                f"SyncBatchNorm would replace manualnet.nn.{type(self).__name__}'s hand-written gradient by PyTorch's; "
+                "train without it, or build the model from torch.nn"
+            )
+        return super().named_children()
+
+
+class BatchNorm1d(_ManualBatchNorm, nn.BatchNorm1d):
+    """``torch.nn.BatchNorm1d`` with the gradient of :func:`manualnet.functional.batch_norm`."""
+
+
+class BatchNorm2d(_ManualBatchNorm, nn.BatchNorm2d):
+    """``torch.nn.BatchNorm2d`` with the gradient of :func:`manualnet.functional.batch_norm`."""
