@@ -27,9 +27,9 @@ def autocast(name: str, *tensors):
     The cast is a node of its own in the graph, before the Function, so that the Function sees one type and autograd
     casts the gradient back. Float64 tensors and what is no tensor pass unchanged, as with PyTorch.
     """
-    first = next(t for t in tensors if isinstance(t, Tensor))
-    device = first.device.type
-    if not torch.is_autocast_enabled(device):
+    device = next((t.device.type for t in tensors if isinstance(t, Tensor)), None)
+    # The meta device has no autocast, and what is no tensor is for the kernel to refuse.
+    if device is None or not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
         return tensors
     if name in _TO_HALF.get(device, _PRODUCTS):
         dtype, eligible = torch.get_autocast_dtype(device), {torch.float32, *HALF}
