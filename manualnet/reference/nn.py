@@ -5,14 +5,26 @@ import torch.nn
 from manualnet import nn
 from manualnet.reference import functional as F
 
-__all__ = ["Maxout", "Step"]
+__all__ = ["HingeLoss", "Maxout", "SquaredError", "Step", "TripletLoss"]
+
+
+class HingeLoss(nn.HingeLoss):
+    functional = F
 
 
 class Maxout(nn.Maxout):
     functional = F
 
 
+class SquaredError(nn.SquaredError):
+    functional = F
+
+
 class Step(nn.Step):
+    functional = F
+
+
+class TripletLoss(nn.TripletLoss):
     functional = F
 
 

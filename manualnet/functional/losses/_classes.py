@@ -1,0 +1,71 @@
+"""What the losses with a class index as target share."""
+
+import torch
+from torch import Tensor
+
+from manualnet.functional._plain import readable
+from manualnet.functional.losses._reduce import reduced
+
+
+def class_axis(x: Tensor) -> int:
+    return 0 if x.dim() == 1 else 1
+
+
+def along_classes(weight: Tensor, x: Tensor) -> Tensor:
+    """``weight`` (C,) in a shape that broadcasts over ``x`` (N, C, …)."""
+    return weight if x.dim() == 1 else weight.reshape(-1, *[1] * (x.dim() - 2))
+
+
+def check_classes(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+    """Refuse what PyTorch refuses, with its exception types; give ``target`` as int64 of shape (N, …) or ()."""
+    if input.dim() == 0:
+        raise ValueError("input must have a dimension of classes: (C,) or (N, C, ...), but got a single number")
+    if not input.is_floating_point():
+        raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
+    if input.dim() == 1 and target.shape == (1,):
+        target = target.reshape(())
+    examples = input.shape[:1] if input.dim() > 1 else ()
+    if target.shape[:1] != examples:
+        raise ValueError(f"input {tuple(input.shape)} needs one target per example, but got {tuple(target.shape)}")
+    expected = (*input.shape[:1], *input.shape[2:]) if input.dim() > 1 else ()
+    if target.shape != expected:
+        raise RuntimeError(f"target must have shape {tuple(expected)}, but got {tuple(target.shape)}")
+    if target.dtype not in (torch.int64, torch.uint8):
+        raise RuntimeError(f"class indices must be of torch.int64 or torch.uint8, but got {target.dtype}")
+    target = target.long()
+    classes = input.shape[class_axis(input)]
+    if weight is not None:
+        if weight.shape != (classes,):
+            raise RuntimeError(f"weight must have one number per class, ({classes},), but got {tuple(weight.shape)}")
+        if weight.dtype != input.dtype:
+            raise RuntimeError(f"weight must have the type of input, {input.dtype}, but got {weight.dtype}")
+    if readable(target):
+        wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+        if wrong.any():
+            raise IndexError(
+                f"target {target[wrong][0].item()} is out of bounds: {classes} classes are numbered "
+                f"0 to {classes - 1} (or {ignore_index} to ignore an example)"
+            )
+    return target
+
+
+def counted(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: torch.dtype):
+    """For each example an index that can be looked up, whether it is kept, and how much it counts (0 if ignored)."""
+    kept = target != ignore_index
+    index = torch.where(kept, target, 0)
+    counts = kept.to(dtype) if weight is None else torch.where(kept, weight.to(dtype)[index], 0)
+    return index, kept, counts
+
+
+def likelihood_loss(
+    log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float = 0.0
+) -> Tensor:
+    """-Σ_c q_c log p_c with q = w ∘ ((1 - ε) [c = y] + ε / C), the mean weighted by w_y. Linear in ``log_p``."""
+    axis = class_axis(log_p)
+    index, kept, counts = counted(target, weight, ignore_index, log_p.dtype)
+    loss = counts * log_p.gather(axis, index.unsqueeze(axis)).squeeze(axis)
+    if smoothing:
+        weighted = log_p if weight is None else log_p * along_classes(weight.to(log_p.dtype), log_p)
+        loss = (1 - smoothing) * loss + smoothing / log_p.shape[axis] * weighted.sum(axis)
+    # Chosen, not multiplied by 0: an ignored example may hold infinities.
+    return reduced(torch.where(kept, -loss, 0), reduction, counts.sum())

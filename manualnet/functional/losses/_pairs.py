@@ -1,0 +1,46 @@
+"""What the losses on the difference of two tensors share."""
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from manualnet.functional._dtypes import autocast, widen
+from manualnet.functional._errors import refuse_complex
+
+
+def difference(x: Tensor, target: Tensor) -> Tensor:
+    """x - t in the common type of both, half precision widened."""
+    dtype = common_type(x, target)
+    x, target = widen(x.to(dtype), target.to(dtype))
+    return x - target
+
+
+def common_type(*tensors: Tensor | None) -> torch.dtype:
+    dtypes = [t.dtype for t in tensors if t is not None]
+    result = dtypes[0]
+    for dtype in dtypes[1:]:
+        result = torch.promote_types(result, dtype)
+    return result
+
+
+def check_pair(name: str, input: Tensor, target: Tensor, weight: Tensor | None):
+    """Refuse what PyTorch refuses, warn where it warns, and cast as its autocast does."""
+    refuse_complex(name, input, target, weight)
+    if target.size() != input.size():
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
+            "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
+    if weight is not None:
+        if weight.size() != input.size():
+            raise ValueError(f"weight must have the shape of input, {tuple(input.shape)}, got {tuple(weight.shape)}")
+        # With weights PyTorch composes the loss of steps that autocast leaves alone.
+        return input, target
+    return autocast(name, input, target)
+
+
+def total_weight(weight: Tensor | None, loss: Tensor) -> Tensor | int:
+    """What the mean of ``loss`` divides by."""
+    return loss.numel() if weight is None else widen(weight)[0].sum()

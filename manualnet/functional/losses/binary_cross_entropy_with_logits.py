@@ -1,0 +1,122 @@
+"""Binary cross-entropy of a score: the sigmoid and the binary cross-entropy in one."""
+
+import torch
+from torch import Tensor
+
+from manualnet.functional._dtypes import autocast, widen
+from manualnet.functional._errors import refuse_complex
+from manualnet.functional._function import Function, save
+from manualnet.functional.losses._arguments import fits, refuse_gradient
+from manualnet.functional.losses._reduce import reduced, resolve, share
+
+
+class BinaryCrossEntropyWithLogits(Function):
+    """L_i = -w_i (v t_i log σ(x_i) + (1 - t_i) log(1 - σ(x_i))), v the weight of the positive class.
+
+    As log(1 - σ(x)) = log σ(x) - x, L_i = w_i ((1 - t) x - (1 + (v - 1) t) log σ(x)), which no x overflows. With
+    d log σ(x)/dx = 1 - σ(x)
+
+        ∂L_i/∂x_i = w_i ((1 - t + v t) σ(x) - v t)        (σ(x) - t for v = 1)
+        ∂L_i/∂t_i = w_i (-x - (v - 1) log σ(x))
+
+    times g_i, the cotangent of L_i (∂L/∂mean / N for the mean). Saved: inputs alone; σ is one step away.
+    """
+
+    @staticmethod
+    def forward(x, target, weight, pos_weight, reduction):
+        z, t = widen(x, target)
+        log_sigmoid = torch.nn.functional.logsigmoid(z)
+        if pos_weight is not None:
+            log_sigmoid = (1 + (pos_weight - 1) * t) * log_sigmoid
+        loss = (1 - t) * z - log_sigmoid
+        return reduced(loss if weight is None else loss * weight, reduction).to(target.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, target, weight, pos_weight, ctx.reduction = inputs
+        save(ctx, x, target, weight, pos_weight)
+
+    @staticmethod
+    def slope_x(z, t, pos_weight):
+        if pos_weight is None:
+            return torch.sigmoid(z) - t
+        return (1 - t + pos_weight * t) * torch.sigmoid(z) - pos_weight * t
+
+    @staticmethod
+    def slope_target(z, pos_weight):
+        return -z if pos_weight is None else -z - (pos_weight - 1) * torch.nn.functional.logsigmoid(z)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, target, weight, pos_weight = ctx.saved_tensors
+        z, t, g = widen(x, target, grad_out)
+        each = share(g, ctx.reduction, x.numel())
+        if weight is not None:
+            each = each * weight
+        grad_x = grad_target = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (each * BinaryCrossEntropyWithLogits.slope_x(z, t, pos_weight)).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            grad_target = (each * BinaryCrossEntropyWithLogits.slope_target(z, pos_weight)).to(target.dtype)
+        return grad_x, grad_target, None, None, None
+
+    @staticmethod
+    def jvp(ctx, x_tangent, target_tangent, *_):
+        x, target, weight, pos_weight = ctx.saved_tensors
+        z, t = widen(x, target)
+        change = BinaryCrossEntropyWithLogits.slope_x(z, t, pos_weight) * x_tangent
+        change = change + BinaryCrossEntropyWithLogits.slope_target(z, pos_weight) * target_tangent
+        return reduced(change if weight is None else change * weight, ctx.reduction).to(target.dtype)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Sigmoid, then binary cross-entropy: L = -(t log σ(x) + (1 - t) log(1 - σ(x))), with dL/dx = σ(x) - t.
+
+    Args:
+        input: scores, any shape. No sigmoid before: it is in the loss.
+        target: floating, of the shape of ``input``; may require a gradient.
+        weight: broadcasts to the shape of ``input``; a constant.
+        size_average, reduce: PyTorch's older form of ``reduction``.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        pos_weight: factor of the positive part, broadcasts to the shape of ``input``; a constant.
+
+    Returns:
+        A number, or for ``"none"`` a tensor of the shape of ``input``; of the type of ``target``.
+
+    Raises:
+        ValueError: the shapes differ, or ``reduction`` is none of the three.
+        RuntimeError: ``target`` is of integers, or a weight does not fit or requires a gradient.
+        NotImplementedError: ``input`` is complex or of integers, or a bool came.
+
+    Source: S36. Signature and behaviour: ``torch.nn.functional.binary_cross_entropy_with_logits``.
+
+    >>> import torch
+    >>> x = torch.tensor([0.0, 2.0], requires_grad=True)
+    >>> loss = binary_cross_entropy_with_logits(x, torch.tensor([1.0, 0.0]))
+    >>> loss.backward()
+    >>> loss, x.grad
+    (tensor(1.4100, grad_fn=<BinaryCrossEntropyWithLogitsBackward>), tensor([-0.2500,  0.4404]))
+    """
+    name = "binary_cross_entropy_with_logits"
+    reduction = resolve(reduction, size_average, reduce)
+    refuse_complex(name, input, target)
+    if target.size() != input.size():
+        raise ValueError(f"target must have the shape of input, {tuple(input.shape)}, but got {tuple(target.shape)}")
+    refuse_gradient(name, weight=weight, pos_weight=pos_weight)
+    input, target, weight, pos_weight = autocast(name, input, target, weight, pos_weight)
+    if not input.is_floating_point() or target.dtype == torch.bool:
+        raise NotImplementedError(f"input and target must be of floating point, got {input.dtype} and {target.dtype}")
+    if not target.is_floating_point():
+        raise RuntimeError(f"target must be of floating point, but got {target.dtype}")
+    for argument, t in (("weight", weight), ("pos_weight", pos_weight)):
+        if not fits(t, input.shape):
+            raise RuntimeError(f"{argument} must broadcast to {tuple(input.shape)}, but got {tuple(t.shape)}")
+    return BinaryCrossEntropyWithLogits.apply(input, target, weight, pos_weight, reduction)

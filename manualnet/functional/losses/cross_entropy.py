@@ -1,0 +1,210 @@
+"""Cross-entropy on scores: the softmax and the negative log-likelihood in one."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from manualnet.functional._dtypes import autocast, widen
+from manualnet.functional._errors import refuse_complex
+from manualnet.functional._function import Function, save
+from manualnet.functional.losses._arguments import need_tensors, refuse_gradient
+from manualnet.functional.losses._classes import along_classes, check_classes, class_axis, counted, likelihood_loss
+from manualnet.functional.losses._pairs import common_type
+from manualnet.functional.losses._reduce import reduced, resolve, share
+
+
+def _log_softmax_tangent(x: Tensor, tangent: Tensor) -> Tensor:
+    """log p = x - log Σ e^x, and the derivative of the logarithm is p: d log p = dx - Σ p dx."""
+    axis = class_axis(x)
+    return tangent - (torch.softmax(x, axis) * tangent).sum(axis, keepdim=True)
+
+
+class CrossEntropy(Function):
+    """L_i = -Σ_c q_ic log p_ic, p_i = softmax(x_i), for a class index y_i as target.
+
+    q puts 1 - ε on the right class and spreads ε over all, times the weights: q_ic = w_c ((1 - ε)[c = y_i] + ε/C).
+    With ∂log p_c/∂x_j = [c = j] - p_j
+
+        ∂L_i/∂x_ij = p_ij Σ_c q_ic - q_ij        (p - onehot(y) for ε = 0, w = 1)
+
+    times g_i, the cotangent of L_i: ∂L/∂mean / Σ w_{y_i} for the mean, 0 where y_i is ignored.
+    Saved: inputs alone. p is one softmax away from the scores, so that neither p nor log p is kept.
+    """
+
+    @staticmethod
+    def forward(x, target, weight, ignore_index, reduction, smoothing):
+        (wide,) = widen(x)
+        log_p = torch.log_softmax(wide, class_axis(x))
+        return likelihood_loss(log_p, target, weight, ignore_index, reduction, smoothing).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, target, weight, *ctx.settings = inputs
+        save(ctx, x, target, weight)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, target, weight = ctx.saved_tensors
+        ignore_index, reduction, smoothing = ctx.settings
+        wide, g = widen(x, grad_out)
+        axis = class_axis(x)
+        index, kept, counts = counted(target, weight, ignore_index, wide.dtype)
+        # Where every example is ignored the mean divides by 0: choosing keeps that out of the gradient.
+        each = torch.where(kept, share(g, reduction, counts.sum()), 0)
+        on_target = (1 - smoothing) * counts * each
+        on_each = smoothing / x.shape[axis] * each if smoothing else None
+        if on_each is None:
+            q_sum = on_target
+        else:
+            q_sum = on_target + on_each * (x.shape[axis] if weight is None else weight.to(wide.dtype).sum())
+        grad_x = torch.softmax(wide, axis) * q_sum.unsqueeze(axis)
+        grad_x = grad_x.scatter_add(axis, index.unsqueeze(axis), -on_target.unsqueeze(axis))
+        if on_each is not None:
+            on_each = on_each.unsqueeze(axis)
+            grad_x = grad_x - (on_each if weight is None else on_each * along_classes(weight.to(wide.dtype), x))
+        return grad_x.to(x.dtype), None, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx, x_tangent, *_):
+        x, target, weight = ctx.saved_tensors
+        wide, tangent = widen(x, x_tangent)
+        # The loss is linear in log p, so its own formula carries the tangent on.
+        return likelihood_loss(_log_softmax_tangent(wide, tangent), target, weight, *ctx.settings).to(x.dtype)
+
+
+class CrossEntropyOfProbabilities(Function):
+    """L_i = -Σ_c q_ic log p_ic, p_i = softmax(x_i), for probabilities t_i as target.
+
+    q_ic = w_c s_ic with the smoothed target s_ic = (1 - ε) t_ic + ε/C. All of L is differentiable:
+
+        ∂L_i/∂x_ij = p_ij Σ_c q_ic - q_ij,   ∂L_i/∂t_ij = -(1 - ε) w_j log p_ij,   ∂L/∂w_j = -Σ_i s_ij log p_ij
+
+    each times g_i, the cotangent of L_i: for the mean ∂L/∂mean / N, whatever the weights.
+    Saved: inputs alone, as for class indices.
+    """
+
+    @staticmethod
+    def forward(x, target, weight, reduction, smoothing):
+        log_p, q, _, n, dtype = CrossEntropyOfProbabilities.parts(x, target, weight, smoothing)
+        return reduced(-(q * log_p).sum(class_axis(x)), reduction, n).to(dtype)
+
+    @staticmethod
+    def parts(x, target, weight, smoothing):
+        """log p, q, the smoothed target, the number of examples and the type of the result."""
+        dtype = common_type(x, target, weight)
+        x, target = widen(x, target)
+        axis = class_axis(x)
+        s = (1 - smoothing) * target + smoothing / x.shape[axis] if smoothing else target
+        q = s if weight is None else s * along_classes(widen(weight)[0], x)
+        n = math.prod(d for i, d in enumerate(x.shape) if i != axis) if x.numel() else 0
+        return torch.log_softmax(x, axis), q, s, n, dtype
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, target, weight, ctx.reduction, ctx.smoothing = inputs
+        save(ctx, x, target, weight)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, target, weight = ctx.saved_tensors
+        log_p, q, s, n, _ = CrossEntropyOfProbabilities.parts(x, target, weight, ctx.smoothing)
+        (g,) = widen(grad_out)
+        axis = class_axis(x)
+        each = share(g, ctx.reduction, n)
+        if ctx.reduction == "none":
+            each = each.unsqueeze(axis)
+        grad_x = grad_target = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (each * (log_p.exp() * q.sum(axis, keepdim=True) - q)).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            grad_target = (ctx.smoothing - 1) * each * log_p
+            if weight is not None:
+                grad_target = grad_target * along_classes(widen(weight)[0], x)
+            grad_target = grad_target.to(target.dtype)
+        if ctx.needs_input_grad[2]:
+            others = [i for i in range(x.dim()) if i != axis]
+            grad_weight = -each * s * log_p
+            grad_weight = (grad_weight.sum(others) if others else grad_weight).to(weight.dtype)
+        return grad_x, grad_target, grad_weight, None, None
+
+    @staticmethod
+    def jvp(ctx, x_tangent, target_tangent, weight_tangent, *_):
+        x, target, weight = ctx.saved_tensors
+        log_p, q, s, n, dtype = CrossEntropyOfProbabilities.parts(x, target, weight, ctx.smoothing)
+        q_tangent = (1 - ctx.smoothing) * target_tangent
+        if weight is not None:
+            q_tangent = q_tangent * along_classes(weight, x) + s * along_classes(weight_tangent, x)
+        change = q * _log_softmax_tangent(*widen(x, x_tangent)) + q_tangent * log_p
+        return reduced(-change.sum(class_axis(x)), ctx.reduction, n).to(dtype)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Softmax, then minus the log-probability of the right class: L_i = -log p_{i,y}, with ∂L_i/∂x_i = p_i - onehot(y).
+
+    Args:
+        input: scores, (C,), (N, C) or (N, C, d1, …). No softmax before: it is in the loss.
+        target: class indices 0 … C - 1 of torch.int64, (), (N,) or (N, d1, …); or probabilities, floating, of the
+            shape of ``input``, which may require a gradient.
+        weight: (C,), one weight per class; with class indices a constant.
+        size_average, reduce: PyTorch's older form of ``reduction``.
+        ignore_index: a class index that is left out of loss and mean.
+        reduction: ``"mean"`` (for class indices divided by the sum of the weights of the targets, for probabilities
+            by the number of examples), ``"sum"`` or ``"none"``.
+        label_smoothing: the share ε of the target that is spread evenly over all classes, 0 … 1.
+
+    Returns:
+        A number, or for ``"none"`` a tensor of the shape of ``input`` without its classes.
+
+    Raises:
+        IndexError: a target is out of range (looked at on the CPU only), or ``input`` is a single number.
+        ValueError: the numbers of examples differ, or ``reduction`` is none of the three.
+        RuntimeError: another shape, type or ``label_smoothing`` does not fit, ``ignore_index`` >= 0 with
+            probabilities, or ``weight`` requires a gradient with class indices.
+        NotImplementedError: ``input`` is complex or of integers.
+
+    Source: S33, S34. Signature and behaviour: ``torch.nn.functional.cross_entropy``.
+
+    >>> import torch
+    >>> scores = torch.tensor([[3.2, 5.1, -1.7]], requires_grad=True)
+    >>> loss = cross_entropy(scores, torch.tensor([0]))
+    >>> loss.backward()
+    >>> loss, scores.grad
+    (tensor(2.0404, grad_fn=<CrossEntropyBackward>), tensor([[-0.8700,  0.8690,  0.0010]]))
+    """
+    reduction = resolve(reduction, size_average, reduce)
+    need_tensors("cross_entropy", input=input, target=target)
+    refuse_complex("cross_entropy", input, target)
+    of_probabilities = input.shape == target.shape
+    if of_probabilities and not target.is_floating_point():
+        raise RuntimeError(
+            f"a target of the shape of input holds probabilities, of floating point, but got {target.dtype}; "
+            "class indices have no dimension of classes"
+        )
+    if of_probabilities and ignore_index >= 0:
+        raise RuntimeError(f"ignore_index needs class indices, but target holds probabilities; got {ignore_index}")
+    if input.dim() == 0:
+        raise IndexError("input must have a dimension of classes: (C,) or (N, C, ...), but got a single number")
+    if label_smoothing > 1:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0, but got {label_smoothing}")
+    smoothing = max(float(label_smoothing), 0.0)
+    input, target, weight = autocast("cross_entropy", input, target, weight)
+    if not of_probabilities:
+        refuse_gradient("cross_entropy with class indices", weight=weight)
+        target = check_classes(input, target, weight, ignore_index)
+        return CrossEntropy.apply(input, target, weight, ignore_index, reduction, smoothing)
+    classes = input.shape[class_axis(input)]
+    if not input.is_floating_point():
+        raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
+    if weight is not None and weight.shape != (classes,):
+        raise RuntimeError(f"weight must have one number per class, ({classes},), but got {tuple(weight.shape)}")
+    return CrossEntropyOfProbabilities.apply(input, target, weight, reduction, smoothing)
