@@ -1,0 +1,39 @@
+"""What the operations on two operands share: either may be a tensor or a number, and broadcasting is undone."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from manualnet.functional._dtypes import widen
+from manualnet.functional._shapes import sum_to
+
+Number = bool | int | float
+
+
+class Like(NamedTuple):
+    """The shape and type that a gradient must come back in."""
+
+    shape: torch.Size
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, operand: Tensor | Number) -> "Like | None":
+        return cls(operand.shape, operand.dtype) if isinstance(operand, Tensor) else None
+
+    def gradient(self, grad: Tensor) -> Tensor:
+        return sum_to(grad, self.shape).to(self.dtype)
+
+    def tangent(self, *terms: Tensor | None) -> Tensor:
+        """The sum of the terms that there are: a number and an integer tensor have no direction."""
+        first, *rest = [t for t in terms if t is not None]
+        for term in rest:
+            first = first + term
+        return first.expand(self.shape).to(self.dtype)
+
+
+def times(grad: Tensor, factor: Tensor | Number, like: Like) -> Tensor:
+    """grad · factor as a gradient of ``like``, rounded once: what is still to be summed is kept wide."""
+    if grad.shape != like.shape:
+        (grad,) = widen(grad)
+    return like.gradient(grad * factor)

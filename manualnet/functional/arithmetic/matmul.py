@@ -1,0 +1,99 @@
+"""Matrix products, batched and of vectors."""
+
+import torch
+from torch import Tensor
+
+from manualnet.functional._dtypes import autocast
+from manualnet.functional._errors import refuse_complex
+from manualnet.functional._function import Function, save, wanted
+from manualnet.functional._shapes import sum_to
+
+
+class Matmul(Function):
+    """Z = X Y with X (…, m, k), Y (…, k, n) and Z (…, m, n), the batch axes broadcast.
+
+    z_ij = Σ_k x_ik y_kj, so x_ik acts on row i of Z with the slopes y_kj, and y_kj on column j with the slopes x_ik.
+    With G = ∂L/∂Z,
+
+        ∂L/∂X = G Yᵀ        ∂L/∂Y = Xᵀ G
+
+    summed over the batch axes that were stretched. A vector is a matrix of one row (on the left) or of one column (on
+    the right) whose axis is left out of Z. Saved: X where Y's gradient is wanted, and Y where X's is. There is no
+    kink.
+    """
+
+    @staticmethod
+    def forward(x, y):
+        return torch.matmul(x, y)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, y = inputs
+        ctx.shapes = x.shape, y.shape
+        save(ctx, x if wanted(ctx, 1) else None, y if wanted(ctx, 0) else None)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, y = ctx.saved_tensors
+        x_shape, y_shape = ctx.shapes
+        row, column = len(x_shape) == 1, len(y_shape) == 1
+        g = grad_out.unsqueeze(-1) if column else grad_out
+        g = g.unsqueeze(-2) if row else g
+        grad_x = grad_y = None
+        if ctx.needs_input_grad[0]:
+            y = y.unsqueeze(-1) if column else y
+            grad_x = _left(g, y, (1, *x_shape) if row else x_shape).reshape(x_shape).to(y.dtype)
+        if ctx.needs_input_grad[1]:
+            x = x.unsqueeze(-2) if row else x
+            grad_y = _right(x, g, (*y_shape, 1) if column else y_shape).reshape(y_shape).to(x.dtype)
+        return grad_x, grad_y
+
+    @staticmethod
+    def jvp(ctx, x_dot, y_dot):
+        x, y = ctx.saved_tensors
+        return torch.matmul(x_dot, y) + torch.matmul(x, y_dot)
+
+
+def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Σ G Yᵀ; where one X met the whole batch, the sum over the batch is a part of the product."""
+    if len(shape) == 2 and y.dim() > 2:
+        axes = [*range(y.dim() - 2), y.dim() - 1]
+        return torch.tensordot(g, y, dims=(axes, axes))
+    return sum_to(torch.matmul(g, y.mT), shape)
+
+
+def _right(x: Tensor, g: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Σ Xᵀ G, likewise."""
+    if len(shape) == 2 and x.dim() > 2:
+        axes = [*range(x.dim() - 1)]
+        return torch.tensordot(x, g, dims=(axes, axes))
+    return sum_to(torch.matmul(x.mT, g), shape)
+
+
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """The matrix product input · other; with the cotangent G the gradients are G · otherᵀ and inputᵀ · G.
+
+    Args:
+        input: (k), (m, k) or (…, m, k).
+        other: (k), (k, n) or (…, k, n); batch axes broadcast.
+
+    Returns:
+        (…, m, n), without m or n where an operand is a vector.
+
+    Raises:
+        RuntimeError: sizes or types do not fit, or an operand has no axis.
+        TypeError: an operand is no tensor.
+        NotImplementedError: an operand is complex.
+
+    Source: S1, S41. Signature and behaviour: ``torch.matmul``, without ``out``.
+
+    >>> import torch
+    >>> w, x = torch.tensor([[1.0, 2.0]], requires_grad=True), torch.tensor([3.0, 4.0])
+    >>> matmul(w, x).backward()
+    >>> w.grad
+    tensor([[3., 4.]])
+    """
+    refuse_complex("matmul", input, other)
+    if isinstance(input, Tensor) and isinstance(other, Tensor):
+        input, other = autocast("matmul", input, other)
+    return Matmul.apply(input, other)
