@@ -1,0 +1,115 @@
+"""What a run is: one flat record, which is the command line, the file beside the results and the title of the run."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+Activation = Literal["relu", "leaky_relu", "prelu", "elu", "gelu", "sigmoid", "tanh", "step", "identity", "maxout"]
+Loss = Literal["cross_entropy", "hinge", "mse", "squared_error", "l1", "binary_cross_entropy", "triplet"]
+Penalty = Literal["none", "l1", "l2", "elastic_net"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train a network on CIFAR-10 with hand-written gradients.
+
+    Whatever is left out takes the value that suits the model and the data set; runs/NAME/config.json says which.
+    """
+
+    dataset: Literal["auto", "cifar10", "embedded"] = "auto"
+    """Pictures: the real CIFAR-10, or the embedded ones drawn by code; auto takes CIFAR-10 where it can be had."""
+    data_dir: Path | None = None
+    """A folder with CIFAR-10, in the python or the binary version."""
+    data_url: str | None = None
+    """Where to download CIFAR-10's python version from, in place of its home page."""
+    model: Literal["linear", "two_layer", "mlp", "convnet"] = "convnet"
+    """The network, from 10 weighted sums of the pixels to a small convolutional network."""
+    gradients: Literal["manual", "automatic"] = "manual"
+    """manual: derived by hand, in manualnet. automatic: the same network differentiated by PyTorch."""
+
+    activation: Activation | None = None
+    """What a hidden unit does with its weighted sum."""
+    width: int | None = None
+    """Hidden units a layer (channels of the last group, for convnet)."""
+    depth: int | None = None
+    """Hidden layers of mlp."""
+    pooling: Literal["max", "average", "stochastic"] | None = None
+    """How convnet shrinks its pictures."""
+    batch_norm: bool | None = None
+    """Normalise every hidden unit over the batch."""
+    dropout: float | None = None
+    """Probability with which a hidden unit is dropped in training."""
+    stochastic_depth: float | None = None
+    """Probability with which an inner block is dropped in training; above 0 the inner blocks are residual."""
+
+    loss: Loss | None = None
+    """What is minimised. mse, squared_error, l1: against one-hot targets on raw scores."""
+    label_smoothing: float | None = None
+    """Share of the target's probability that is spread over all classes (cross_entropy only)."""
+    penalty: Penalty = "none"
+    """Added to the loss, over all weights (not biases): sum of |w|, of w², or of beta w² + |w|."""
+    penalty_strength: float = 1e-4
+    """The penalty's factor, the lecture's lambda."""
+    penalty_beta: float = 0.5
+    """Elastic net's beta."""
+
+    optimizer: Literal["sgd", "adamw", "muon"] | None = None
+    """How weights follow the gradient. muon: orthogonal steps for the hidden weights, sgd for the rest."""
+    learning_rate: float | None = None
+    """Size of a step."""
+    momentum: float | None = None
+    """Share of the last step that is kept (sgd)."""
+    weight_decay: float | None = None
+    """Share by which weights shrink, times the learning rate."""
+    schedule: Literal["constant", "linear", "cosine"] | None = None
+    """How the learning rate falls to 0 over the run."""
+    batch_size: int | None = None
+    """Pictures a step."""
+    epochs: float | None = None
+    """Times that training sees every picture."""
+    max_steps: int | None = None
+    """Stop after this many steps, if that is sooner. For trying out."""
+
+    flip: bool | None = None
+    """Mirror pictures at random: every picture alternately, in successive epochs."""
+    crop: int | None = None
+    """Shift pictures at random by up to this many pixels."""
+    cutout: int | None = None
+    """Blank a square of this many pixels at a random place."""
+    test_views: Literal["one", "flips", "flips_and_shifts"] | None = None
+    """Evaluate the picture, or the mean over its mirror image, or over shifts by a pixel as well."""
+
+    train_on_all: bool = False
+    """Train on all 50,000 pictures, without a validation set. For a final run, when everything has been chosen."""
+    seed: int = 0
+    """Of the weights, the order of the pictures and their changes. The split has a fixed seed of its own."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto takes a GPU if there is one."""
+    precision: Literal["auto", "float64", "float32", "bfloat16"] = "auto"
+    """Number type. bfloat16 (auto, where the processor has it) is autocast: weights stay float32."""
+    threads: int | None = None
+    """Processor threads; PyTorch's default if left out."""
+
+    run_name: str | None = None
+    """Name of the run's folder; made from model, gradients, seed and time if left out."""
+    runs_dir: Path = Path("runs")
+    """Where the run's folder is made."""
+
+    def filled(self, defaults: dict) -> Config:
+        """With ``defaults`` where nothing was said."""
+        missing = {k: v for k, v in defaults.items() if getattr(self, k) is None}
+        return dataclasses.replace(self, **missing)
+
+    def record(self) -> dict:
+        """As JSON has it."""
+        return {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(self).items()}
+
+
+def parse(arguments: list[str] | None = None) -> Config:
+    """The command line."""
+    return tyro.cli(Config, args=arguments, prog="python -m experiments.cifar")

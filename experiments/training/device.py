@@ -1,0 +1,46 @@
+"""Where to compute, and in which number type."""
+
+import torch
+
+from experiments.training.errors import UsageError
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` takes a GPU if there is one."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
+    if not available[name]:
+        has = ", ".join(kind for kind, there in available.items() if there)
+        raise UsageError(f"--device {name}: this machine has none that PyTorch can use; it has {has}")
+    return torch.device(name)
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """``auto`` takes bfloat16 where the processor multiplies in it, float32 elsewhere."""
+    if name == "float64" and device.type == "mps":
+        raise UsageError("--precision float64: an Apple GPU has no float64; use --device cpu or another precision")
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    else:
+        fast = False
+    return "bfloat16" if fast else "float32"
+
+
+def storage_dtype(precision: str) -> torch.dtype:
+    """The type of pictures and activations."""
+    return getattr(torch, precision)
+
+
+def weight_dtype(precision: str) -> torch.dtype:
+    """The type of weights: under autocast they stay float32, so that small steps are not rounded away."""
+    return torch.float32 if precision == "bfloat16" else getattr(torch, precision)
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """Products in bfloat16, losses in float32; nothing at all in the other precisions."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

@@ -1,0 +1,168 @@
+"""The networks, each a function of a namespace: ``manualnet`` or ``manualnet.reference`` gives the gradients.
+
+Every model takes pictures (N, 3, 32, 32) with mean 0 and deviation 1 a channel, and returns scores (N, 10).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+CLASSES = 10
+PIXELS = 3 * 32 * 32
+
+ACTIVATIONS = {
+    "relu": lambda ns: ns.nn.ReLU(),
+    "leaky_relu": lambda ns: ns.nn.LeakyReLU(0.1),
+    "prelu": lambda ns: ns.nn.PReLU(),
+    "elu": lambda ns: ns.nn.ELU(),
+    "gelu": lambda ns: ns.nn.GELU(),
+    "sigmoid": lambda ns: ns.nn.Sigmoid(),
+    "tanh": lambda ns: ns.nn.Tanh(),
+    "step": lambda ns: ns.nn.Step(),
+    "identity": lambda ns: ns.nn.Identity(),
+}
+
+
+@dataclass(frozen=True)
+class Design:
+    """What can be chosen about a network."""
+
+    activation: str = "relu"
+    width: int = 1024
+    depth: int = 2  # hidden layers of an mlp
+    batch_norm: bool = True
+    dropout: float = 0.0  # probability that a unit is dropped, before the last layer and between an mlp's layers
+    stochastic_depth: float = (
+        0.0  # above 0, the inner blocks become residual, and each is dropped with this probability
+    )
+
+
+class Residual(nn.Module):
+    """x + block(x), where training drops the block of an example with probability p (S30)."""
+
+    def __init__(self, ns, block: nn.Module, p: float):
+        super().__init__()
+        self.block, self.drop, self.add = block, ns.nn.StochasticDepth(p, "row"), ns.functional.add
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.add(x, self.drop(self.block(x)))
+
+
+class Scale(nn.Module):
+    """x · factor, with a factor that is not trained."""
+
+    def __init__(self, ns, factor: float):
+        super().__init__()
+        self.factor, self.mul = factor, ns.functional.mul
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mul(x, self.factor)
+
+
+def linear(ns, design: Design) -> nn.Module:
+    """Scores as weighted sums of the pixels (S21)."""
+    return ns.nn.Sequential(ns.nn.Flatten(), ns.nn.Linear(PIXELS, CLASSES))
+
+
+def two_layer(ns, design: Design) -> nn.Module:
+    """One hidden layer (S3)."""
+    return _perceptron(ns, design, depth=1)
+
+
+def mlp(ns, design: Design) -> nn.Module:
+    """Several hidden layers of one width."""
+    return _perceptron(ns, design, depth=design.depth)
+
+
+def _perceptron(ns, design: Design, depth: int) -> nn.Module:
+    layers = [ns.nn.Flatten()]
+    for i in range(depth):
+        block = [ns.nn.Linear(PIXELS if i == 0 else design.width, design.width, bias=not design.batch_norm)]
+        if design.batch_norm:
+            block.append(ns.nn.BatchNorm1d(design.width))
+        block.append(ACTIVATIONS[design.activation](ns))
+        if design.dropout:
+            block.append(ns.nn.Dropout(design.dropout))
+        if design.stochastic_depth and i > 0:
+            layers.append(Residual(ns, ns.nn.Sequential(*block), design.stochastic_depth))
+        else:
+            layers.extend(block)
+    return ns.nn.Sequential(*layers, ns.nn.Linear(design.width, CLASSES))
+
+
+class ConvNet(nn.Module):
+    """A small fast network after Keller Jordan's airbench94 (arXiv 2404.00498).
+
+    The first layer whitens 2×2 patches and is not trained (but for its bias); three groups of two convolutions follow,
+    each with pooling after its first, then one linear layer on 256 numbers.
+    """
+
+    def __init__(self, ns, design: Design):
+        super().__init__()
+        nn_ = ns.nn
+        self.whiten = nn_.Conv2d(3, 24, 2)
+        self.whiten.weight.requires_grad_(False)
+        self.activation = ACTIVATIONS[design.activation](ns)
+        widths = [24, design.width // 4, design.width, design.width]
+        self.groups = nn_.Sequential(
+            *[self._group(ns, c, o, design) for c, o in zip(widths[:-1], widths[1:], strict=True)]
+        )
+        self.tail = nn_.Sequential(
+            nn_.MaxPool2d(3),
+            nn_.Flatten(),
+            *([nn_.Dropout(design.dropout)] if design.dropout else []),
+            nn_.Linear(design.width, CLASSES, bias=False),
+            Scale(ns, 1 / 9),
+        )
+        self.to(memory_format=torch.channels_last)
+
+    @staticmethod
+    def _group(ns, channels: int, out: int, design: Design) -> nn.Module:
+        def stage(c: int, *pool: nn.Module) -> list[nn.Module]:
+            conv = ns.nn.Conv2d(c, out, 3, padding=1, bias=not design.batch_norm)
+            # The first filters copy their channel, so that the network starts near the identity.
+            torch.nn.init.dirac_(conv.weight.data[:c])
+            norm = [batch_norm_without_scale(ns, out)] if design.batch_norm else []
+            return [conv, *pool, *norm, ACTIVATIONS[design.activation](ns)]
+
+        second = stage(out)
+        if design.stochastic_depth:
+            second = [Residual(ns, ns.nn.Sequential(*second), design.stochastic_depth)]
+        return ns.nn.Sequential(*stage(channels, ns.nn.MaxPool2d(2)), *second)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tail(self.groups(self.activation(self.whiten(x))))
+
+    @torch.no_grad()
+    def prepare(self, images: Tensor) -> None:
+        """Set the first layer so that 2×2 patches of ``images`` come out uncorrelated and of one size.
+
+        The 12 eigenvectors of the patches' covariance, each over the root of its eigenvalue, and their negatives.
+        """
+        patches = images.double().unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12)
+        values, vectors = torch.linalg.eigh(patches.t() @ patches / len(patches))
+        filters = (vectors / (values + 5e-4).sqrt()).t().flip(0).reshape(12, 3, 2, 2)
+        self.whiten.weight.copy_(torch.cat([filters, -filters]))
+        self.whiten.bias.zero_()
+
+
+def batch_norm_without_scale(ns, channels: int) -> nn.Module:
+    """Batch normalisation whose scale stays 1: the next layer can scale as well."""
+    norm = ns.nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
+    norm.weight.requires_grad_(False)
+    return norm
+
+
+def convnet(ns, design: Design) -> nn.Module:
+    """Convolutions, pooling and batch normalisation: see :class:`ConvNet`."""
+    return ConvNet(ns, design)
+
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "linear": linear,
+    "two_layer": two_layer,
+    "mlp": mlp,
+    "convnet": convnet,
+}

@@ -1,0 +1,121 @@
+"""The training loop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+import manualnet
+from experiments.training import models, optimizers
+from experiments.training.config import Config
+from experiments.training.device import autocast, weight_dtype
+from experiments.training.evaluate import accuracy, scores
+from experiments.training.objective import Objective
+from experiments.training.pictures import Pictures
+
+NAMESPACES = {"manual": manualnet, "automatic": manualnet.reference}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step tells whoever watches."""
+
+    step: int
+    steps: int
+    epoch: int
+    loss: Tensor  # 0-d, on the device: reading it waits for the device
+    penalty: Tensor | None
+    right: Tensor  # number of the batch's pictures that were classified right
+    examples: int
+    learning_rate: float
+
+
+class Trainer:
+    """A network, what it minimises, and how it does so."""
+
+    def __init__(self, config: Config, device: torch.device, precision: str):
+        self.config, self.device, self.precision = config, device, precision
+        torch.manual_seed(config.seed)
+        ns = NAMESPACES[config.gradients]
+        self.model = models.build(ns, config).to(device, weight_dtype(precision))
+        self.objective = Objective(ns, config)
+        self._add = ns.functional.add
+        self.step_count = 0
+
+    def prepare(self, pictures: Pictures) -> None:
+        """What must see pictures before the first step: a whitening layer, the optimizers' list of weights."""
+        if hasattr(self.model, "prepare"):
+            self.model.prepare(pictures.images[:5000])
+        self.optimizers = optimizers.build(self.model, self.config)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+
+    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """One step of gradient descent: loss, penalty and scores before it."""
+        with autocast(self.precision, self.device):
+            out = self.model(images)
+            loss = self.objective(out, labels)
+            penalty = self.objective.penalty(self.model)
+            total = loss if penalty is None else self._add(loss, penalty)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step_count += 1
+        return loss.detach(), None if penalty is None else penalty.detach(), out.detach()
+
+    def evaluate(self, pictures: Pictures, views: str | None = None) -> Tensor:
+        with autocast(self.precision, self.device):
+            return scores(self.model, pictures, views or self.config.test_views or "one")
+
+    def fit(
+        self,
+        pictures: Pictures,
+        each_step: Callable[[Progress], None] = lambda progress: None,
+        each_epoch: Callable[[int], None] = lambda epoch: None,
+    ) -> float:
+        """Train to the end; the seconds that training took, without what the callbacks did."""
+        config = self.config
+        per_epoch = max(1, len(pictures) // min(config.batch_size, len(pictures)))
+        total = max(1, round(per_epoch * config.epochs))
+        if config.max_steps is not None:
+            total = min(total, config.max_steps)
+        share = optimizers.schedule(config.schedule)
+        seconds, epoch = 0.0, 0
+        self.model.train()
+        while self.step_count < total:
+            started = time.perf_counter()
+            for images, labels in pictures.epoch(epoch, config):
+                factor = share(self.step_count / total)
+                for optimizer in self.optimizers:
+                    for group in optimizer.param_groups:
+                        group["lr"] = group["initial_lr"] * factor
+                self._thaw(self.step_count / total)
+                loss, penalty, out = self.step(images, labels)
+                synchronize(self.device)
+                seconds += time.perf_counter() - started
+                right = (out.argmax(1) == labels).sum()
+                rate = config.learning_rate * factor
+                each_step(Progress(self.step_count, total, epoch, loss, penalty, right, len(labels), rate))
+                started = time.perf_counter()
+                if self.step_count >= total:
+                    break
+            each_epoch(epoch)
+            epoch += 1
+        return seconds
+
+    def _thaw(self, done: float) -> None:
+        """Tell the model how far training has come, where it wants to know."""
+        if hasattr(self.model, "progress"):
+            self.model.progress(done)
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
