@@ -29,30 +29,19 @@ def kink(at: float, slope: float, **kwargs) -> Kink:
     return Kink(Sample((leaf([at]),), kwargs), (torch.tensor([slope], dtype=torch.float64),))
 
 
-def joined(*parts: Callable) -> Callable:
-    """The samples of several functions of the same arguments, told apart by their options."""
-
-    def together(*args) -> list:
-        return [s for part in parts for s in part(*args)]
-
-    return together
-
-
-def _marked(samples: list[Sample], mark: str) -> list[Sample]:
-    return [Sample(s.args, s.kwargs, f"{s.label} {mark}") for s in samples]
+def _marked(samples: list[Sample], options: dict) -> list[Sample]:
+    mark = "".join(f" {name}={value}" for name, value in options.items())
+    return [Sample(s.args, s.kwargs, s.label + mark) for s in samples]
 
 
 def with_options(*options: dict, kink: float | None = None) -> Callable[[torch.Generator], list[Sample]]:
     """Elementwise samples for every set of options."""
+    return lambda generator: [s for o in options for s in _marked(elementwise(kink, **o)(generator), o)]
 
-    def samples(generator: torch.Generator) -> list[Sample]:
-        return [
-            s
-            for kwargs in options
-            for s in _marked(elementwise(kink, **kwargs)(generator), " ".join(f"{k}={v}" for k, v in kwargs.items()))
-        ]
 
-    return samples
+def far_out(*options: dict) -> Callable[[], list[Sample]]:
+    """Extremes for every set of options."""
+    return lambda: [s for o in options for s in _marked(extremes(**o)(), o)]
 
 
 def _prelu(generator: torch.Generator) -> list[Sample]:
@@ -98,8 +87,8 @@ def _distribution(generator: torch.Generator) -> list[Sample]:
 
 def _distribution_extremes() -> list[Sample]:
     return [
-        Sample((leaf([-1e4, -100.0, 0.0, 100.0, 1e4]),), {"dim": 0}, "±1e4"),
-        Sample((leaf([1000.0, 0.0]),), {"dim": 0}, "the lecture's 1000"),
+        Sample((leaf([-1e4, -100.0, 0.0, 100.0, 1e4]),), {"dim": -1}, "±1e4"),
+        Sample((leaf([1000.0, 0.0]),), {"dim": -1}, "the lecture's 1000"),
     ]
 
 
@@ -139,29 +128,30 @@ def _maxout_extremes() -> list[Sample]:
     return [Sample((leaf([[1e4, 1e4], [-1e4, 1e4], [0.0, -1e4]]), weight, leaf([[1e4], [0.0]])), label="±1e4")]
 
 
-LEAKY = {"negative_slope": 0.1}
-TANH = {"approximate": "tanh"}
+ELU: list[dict] = [{}, {"alpha": 0.5}, {"alpha": -1.5}, {"alpha": 0.0}]
+GELU: list[dict] = [{}, {"approximate": "tanh"}]
+LEAKY: list[dict] = [{}, *({"negative_slope": slope} for slope in (0.1, 2.0, 0.0, -1.5))]
 
 SPECS = [
     Spec(
         "elu",
-        with_options({}, {"alpha": 0.5}, {"alpha": -1.5}, {"alpha": 0.0}, kink=0.0),
+        with_options(*ELU, kink=0.0),
         lambda: [kink(0.0, 1.0), kink(-0.0, 1.0), kink(0.0, 0.5, alpha=0.5)],
-        joined(extremes(), extremes(alpha=2.0)),
+        far_out(*ELU),
         rows=("S12",),
         module="ELU",
     ),
     Spec(
         "gelu",
-        with_options({}, TANH),
-        extremes=joined(extremes(), extremes(**TANH)),
+        with_options(*GELU),
+        extremes=far_out(*GELU),
         module="GELU",
     ),
     Spec(
         "leaky_relu",
-        with_options({}, LEAKY, {"negative_slope": -1.5}, {"negative_slope": 0.0}, {"negative_slope": 2.0}, kink=0.0),
-        lambda: [kink(0.0, 0.01), kink(-0.0, 0.01), kink(0.0, 0.1, **LEAKY)],
-        joined(extremes(), extremes(**LEAKY)),
+        with_options(*LEAKY, kink=0.0),
+        lambda: [kink(0.0, 0.01), kink(-0.0, 0.01), kink(0.0, 0.1, negative_slope=0.1)],
+        far_out(*LEAKY),
         rows=("S9",),
         module="LeakyReLU",
     ),
