@@ -122,11 +122,17 @@ def test_half_precision_rounds_once(name, kwargs):
     value = getattr(functional, name)(w, **kwargs)
     exact = getattr(reference.functional, name)(w.detach().double(), **kwargs)
     assert value.double().item() == pytest.approx(exact.item(), rel=torch.finfo(torch.bfloat16).eps / 2)
-    # λ of ten digits, of which bfloat16 would keep two.
-    (grad,) = torch.autograd.grad(value.float() * 1.2345678e-3, w)
-    theirs = w.detach().double().requires_grad_()
-    getattr(reference.functional, name)(theirs, **kwargs).mul(1.2345678e-3).backward()
-    torch.testing.assert_close(grad.double(), theirs.grad, rtol=torch.finfo(torch.bfloat16).eps, atol=0)
+
+
+@each_call
+def test_gradient_in_half_precision_rounds_once(name, kwargs):
+    """A float32 factor reaches bfloat16 tensors with all its digits."""
+    w = torch.randn(300, dtype=torch.bfloat16).requires_grad_()
+    (grad,) = torch.autograd.grad(1.2345678e-3 * getattr(functional, name)(w, torch.ones(1), **kwargs), w)
+    exact = w.detach().double().requires_grad_()
+    getattr(reference.functional, name)(exact, **kwargs).mul(1.2345678e-3).backward()
+    assert grad.dtype == torch.bfloat16
+    torch.testing.assert_close(grad.double(), exact.grad, rtol=torch.finfo(torch.bfloat16).eps / 2, atol=1e-9)
 
 
 @each_call

@@ -25,6 +25,7 @@ class L2Penalty(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
+        # Two wide factors, because a product with a half-precision tensor rounds its other factor first.
         (wide_grad,) = widen(grad_out)
         needed = zip(ctx.saved_tensors, widen(*ctx.saved_tensors), ctx.needs_input_grad, strict=True)
         return tuple((2 * wide_grad * wide).to(w.dtype) if need else None for w, wide, need in needed)
