@@ -1,7 +1,7 @@
 """CIFAR-10 from a folder or an archive, in the python or the binary version, and never unverified.
 
-https://www.cs.toronto.edu/~kriz/cifar.html describes both. Either gives the same two arrays of records, one for training
-and one for testing: a row holds the label and then 3072 pixels, red plane first. Their order is the file's.
+https://www.cs.toronto.edu/~kriz/cifar.html describes both. Either gives the same two arrays of records, one for
+training and one for testing: a row holds the label and then 3072 pixels, red plane first. Their order is the file's.
 """
 
 import hashlib
@@ -162,8 +162,8 @@ def _binary_split(split: str, contents: Contents, where: str) -> np.ndarray:
         content = _present(name, contents, where)
         if len(content) != BATCH * RECORD:
             raise DataError(
-                f"{where}/{name} is truncated or altered: it has {len(content):,} bytes, and {BATCH * RECORD:,} are right; "
-                "delete it and get it again"
+                f"{where}/{name} is truncated or altered: it has {len(content):,} bytes, "
+                f"and {BATCH * RECORD:,} are right; delete it and get it again"
             )
         batch = np.frombuffer(content, np.uint8).reshape(BATCH, RECORD)
         if batch[:, 0].max() >= len(CLASSES):

@@ -17,6 +17,7 @@ TRAIN, TEST = 10_000, 2_000
 SIZE = 32
 FRAGMENTS = 4  # behind the shape; one more lies before it
 LEAN = 0.6  # radians to either side
+CONTRAST = 0.35
 LIGHT = 0.8  # share of light shapes on a dark ground, where the colours allow it
 
 
@@ -70,7 +71,7 @@ def _colours(count: int, generator: Generator) -> tuple[Tensor, Tensor]:
     step = torch.where((step.sum(1, keepdim=True) > 0) == light, step, -step)
     ink, other = (ground + step).clamp(0, 1), (ground - step).clamp(0, 1)
     # Where the end of the scale leaves too little of the step, the other way has room.
-    unseen = (ink - ground).square().sum(1, keepdim=True) < (other - ground).square().sum(1, keepdim=True)
+    unseen = (ink - ground).square().sum(1, keepdim=True) < CONTRAST**2
     return ground, torch.where(unseen, other, ink)
 
 
