@@ -1,5 +1,7 @@
 """Which floating type an operation computes in: rounding once at half precision, and autocast."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
@@ -38,3 +40,9 @@ def autocast(name: str, *tensors):
     else:
         return tensors
     return tuple(t.to(dtype) if isinstance(t, Tensor) and t.dtype in eligible else t for t in tensors)
+
+
+def uncast(tensor: Tensor) -> AbstractContextManager:
+    """Keeps autocast away from a rule's own products where the operation is on none of its lists."""
+    device = tensor.device.type
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()

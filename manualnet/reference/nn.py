@@ -1,11 +1,12 @@
 """torch.nn's modules; those that PyTorch lacks are manualnet's with the twin's functions."""
 
 import torch.nn
+from torchvision.ops import StochasticDepth
 
 from manualnet import nn
 from manualnet.reference import functional as F
 
-__all__ = ["HingeLoss", "Maxout", "SquaredError", "Step", "TripletLoss"]
+__all__ = ["HingeLoss", "Maxout", "SquaredError", "Step", "StochasticDepth", "StochasticPool2d", "TripletLoss"]
 
 
 class HingeLoss(nn.HingeLoss):
@@ -21,6 +22,10 @@ class SquaredError(nn.SquaredError):
 
 
 class Step(nn.Step):
+    functional = F
+
+
+class StochasticPool2d(nn.StochasticPool2d):
     functional = F
 
 

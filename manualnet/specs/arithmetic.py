@@ -97,6 +97,29 @@ def _reduction(generator: torch.Generator) -> list[Sample]:
     ]
 
 
+def _pad(generator: torch.Generator) -> list[Sample]:
+    line, image, volume = (normal(generator, *shape) for shape in ((2, 3, 5), (1, 2, 4, 5), (2, 3, 4, 3)))
+    flipped = image.detach().transpose(2, 3).requires_grad_()
+    samples = [
+        Sample((line, (1, 2)), {}, "constant"),
+        Sample((image, [1, 0, 2, 1], "constant", -1.5), {}, "value"),
+        Sample((image, (-1, 2, 1, -2)), {}, "constant, cut"),
+        Sample((normal(generator, 0, 3), (1, 1, 1, 0)), {}, "empty"),
+    ]
+    for mode in ("reflect", "replicate", "circular"):
+        samples += [
+            Sample((line, (4, 2), mode), {}, f"{mode} line"),
+            Sample((image, (2, 1, 0, 3), mode), {}, f"{mode} image"),
+            Sample((flipped, (2, 1, 0, 3), mode), {}, f"{mode} transposed"),
+            Sample((volume, (1, 2, 2, 1, 1, 0), mode), {}, f"{mode} volume without batch"),
+        ]
+    return samples
+
+
+def _pad_extremes() -> list[Sample]:
+    return [Sample((leaf([[-1e4, 1e4]]), (1, 1), "reflect"), {}, "±1e4")]
+
+
 def _sum(generator: torch.Generator) -> list[Sample]:
     return [*_reduction(generator), Sample((normal(generator, 0, 3), 0), {}, "over nothing")]
 
@@ -109,6 +132,7 @@ SPECS: list[Spec] = [
     Spec("add", _pairs(alpha=-1.5), extremes=_pair_extremes, rows=("S59",)),
     Spec("sub", _pairs(alpha=3), extremes=_pair_extremes, rows=("S48",)),
     Spec("mul", _pairs(), extremes=_pair_extremes, rows=("S59",)),
+    Spec("pad", _pad, extremes=_pad_extremes, rows=("S15",)),
     Spec("matmul", _matmul, extremes=_matmul_extremes, rows=("S1", "S41")),
     Spec("sum", _sum, extremes=_reduction_extremes, rows=("S1",)),
     Spec("mean", _reduction, extremes=_reduction_extremes, rows=("S26",)),

@@ -2,7 +2,7 @@
 
 import torch
 
-from manualnet.specs.spec import Kink, Sample, Spec, leaf, normal
+from manualnet.specs.spec import Kink, Sample, Spec, away_from, leaf, normal
 
 
 def _spread(generator: torch.Generator, *shape: int) -> torch.Tensor:
@@ -75,7 +75,132 @@ def _max_pool2d_extremes() -> list[Sample]:
     return [Sample((leaf([[[-1e4, 1e4], [0.0, 1e-4]]]), 2, 1, 1), {}, "±1e4")]
 
 
+def _images(generator: torch.Generator) -> dict[str, torch.Tensor]:
+    x = normal(generator, 2, 3, 5, 6)
+    return {
+        "batch": x,
+        "one image": normal(generator, 2, 5, 4),
+        "transposed": _strided(x),
+        "channels last": x.detach().contiguous(memory_format=torch.channels_last).requires_grad_(),
+        "empty": normal(generator, 0, 3, 4, 4),
+    }
+
+
+def _avg_pool2d(generator: torch.Generator) -> list[Sample]:
+    images = _images(generator)
+    x = images["batch"]
+    return [
+        *(Sample((image, 2), {}, label) for label, image in images.items()),
+        Sample((x, 3, 1), {}, "overlapping"),
+        Sample((x, (2, 3), (1, 2), (1, 0)), {}, "pairs"),
+        Sample((x, 2, 3), {}, "gaps"),
+        Sample((x, [3], (), 1), {}, "padding"),
+        Sample((x, 3, 2, 1, True), {}, "ceiling"),
+        Sample((x, 3, 2, 1, True, False), {}, "ceiling, padding not counted"),
+        Sample((x, 3), {"padding": 1, "count_include_pad": False}, "padding not counted"),
+        Sample((x, 3), {"divisor_override": -2, "ceil_mode": True}, "divisor"),
+    ]
+
+
+def _adaptive_avg_pool2d(generator: torch.Generator) -> list[Sample]:
+    images = _images(generator)
+    x = images["batch"]
+    sizes = [1, 2, (2, None), (None, None), (7, 4), [3, 6]]
+    return [
+        *(Sample((image, (3, 2)), {}, label) for label, image in images.items()),
+        *(Sample((x, size), {}, f"to {size}") for size in sizes),
+    ]
+
+
+def _average_extremes(*args) -> list[Sample]:
+    return [Sample((leaf([[[-1e4, 1e4], [1e4, 1e-4]]]), *args), {}, "±1e4")]
+
+
+def _stochastic_pool2d(generator: torch.Generator) -> list[Sample]:
+    images = {label: (image.detach().abs() + 0.1).requires_grad_() for label, image in _images(generator).items()}
+    signs = away_from(0.0, normal(generator, 2, 4, 4))
+    negative = (-images["batch"].detach()).requires_grad_()
+    samples = []
+    for training in (True, False):
+        when = "training" if training else "evaluation"
+        samples += [Sample((image, 2, None, 0, training), {}, f"{label}, {when}") for label, image in images.items()]
+        x = images["batch"]
+        samples += [
+            Sample((x, 3, 1, 1, training), {}, f"overlapping, {when}"),
+            Sample((x, (2, 3), (1, 2), (1, 0), training), {}, f"pairs, {when}"),
+            Sample((signs, 2, None, 0, training), {}, f"both signs, {when}"),
+            Sample((negative, 2, 2, 1, training), {}, f"negative, {when}"),
+        ]
+    return samples
+
+
+def _stochastic_pool2d_kinks() -> list[Kink]:
+    zeros, one = leaf([[[0.0, 0.0]]]), leaf([[[0.0, 2.0]]])
+    return [
+        Kink(Sample((zeros, (1, 2), None, 0, False), {}, "window of zeros"), (torch.zeros_like(zeros),)),
+        Kink(Sample((zeros, (1, 2)), {}, "window of zeros in training"), (leaf([[[1.0, 0.0]]]).detach(),)),
+        Kink(Sample((one, (1, 2), None, 0, False), {}, "zero among others"), (leaf([[[-1.0, 1.0]]]).detach(),)),
+    ]
+
+
+def _stochastic_pool2d_extremes() -> list[Sample]:
+    x = leaf([[[1e4, 1e-4], [0.0, 1e4]]])
+    return [Sample((x, 2, 1, 1, training), {}, f"1e4, {training}") for training in (True, False)]
+
+
+def _dropout(generator: torch.Generator) -> list[Sample]:
+    x = normal(generator, 3, 4)
+    return [
+        Sample((x,), {}, "default"),
+        Sample((normal(generator), 0.3), {}, "scalar"),
+        Sample((_strided(x), 0.9), {}, "transposed"),
+        Sample((x, 1.0), {}, "all"),
+    ]
+
+
+def _stochastic_depth(generator: torch.Generator) -> list[Sample]:
+    x = normal(generator, 4, 2, 3)
+    return [
+        Sample((x, 0.4, "row"), {}, "row"),
+        Sample((x, 0.4, "batch"), {}, "batch"),
+        Sample((_strided(x), 0.7, "row"), {}, "transposed"),
+        Sample((x, 1.0, "row"), {}, "all"),
+        Sample((normal(generator, 0, 3), 0.5, "row"), {}, "empty"),
+        Sample((normal(generator), 0.5, "batch"), {}, "scalar"),
+    ]
+
+
+def _noise_extremes(*args) -> list[Sample]:
+    return [Sample((leaf([-1e4, 0.0, 1e4]), 0.5, *args), {}, "±1e4")]
+
+
 SPECS: list[Spec] = [
     Spec("batch_norm", _batch_norm, extremes=_batch_norm_extremes, rows=("S30",), module="BatchNorm2d"),
     Spec("max_pool2d", _max_pool2d, _max_pool2d_kinks, _max_pool2d_extremes, rows=("S15",), module="MaxPool2d"),
+    Spec("avg_pool2d", _avg_pool2d, extremes=lambda: _average_extremes(2, 1, 1), rows=("S15",), module="AvgPool2d"),
+    Spec(
+        "adaptive_avg_pool2d",
+        _adaptive_avg_pool2d,
+        extremes=lambda: _average_extremes((1, 2)),
+        rows=("S15",),
+        module="AdaptiveAvgPool2d",
+    ),
+    Spec(
+        "stochastic_pool2d",
+        _stochastic_pool2d,
+        _stochastic_pool2d_kinks,
+        _stochastic_pool2d_extremes,
+        rows=("S30",),
+        module="StochasticPool2d",
+        random=True,
+    ),
+    Spec("dropout", _dropout, extremes=_noise_extremes, rows=("S30",), module="Dropout", random=True),
+    Spec(
+        "stochastic_depth",
+        _stochastic_depth,
+        extremes=lambda: _noise_extremes("row"),
+        rows=("S30",),
+        module="StochasticDepth",
+        random=True,
+    ),
 ]

@@ -1,10 +1,18 @@
 """What the pooling layers share: elements of windows, and where they lie."""
 
+import torch
+import torch.nn.functional as torch_F
 from torch import Tensor
 
-from manualnet.functional._dtypes import widen
+from manualnet.functional._dtypes import uncast, widen
 
 Size2 = int | tuple[int, int]
+
+
+def pair(value: Size2 | None) -> tuple[int, ...]:
+    """One number stands for both axes; None and an empty tuple for nothing."""
+    numbers = () if value is None else (value,) if isinstance(value, int) else tuple(value)
+    return numbers * 2 if len(numbers) == 1 else numbers
 
 
 def gather(x: Tensor, position: Tensor) -> Tensor:
@@ -23,3 +31,17 @@ def scatter(grad_out: Tensor, position: Tensor, size: tuple[int, int]) -> Tensor
 def _flat(x: Tensor) -> Tensor:
     *batch, h, w = x.shape
     return x.reshape(*batch, h * w)
+
+
+def stamp(
+    grad_out: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], size: tuple[int, int]
+) -> Tensor:
+    """The adjoint of summing windows: every cotangent (…, H', W') added to all of its window in the plane (…, H, W)."""
+    *batch, h, w = grad_out.shape
+    planes = grad_out.reshape(torch.Size(batch).numel(), 1, h, w)
+    with uncast(grad_out):
+        padded = torch_F.conv_transpose2d(planes, grad_out.new_ones(1, 1, *kernel), stride=stride)
+    # The padding is cut off; rows that no window reached are zeros to be added.
+    (top, left), (height, width) = padding, size
+    below, right = height + top - padded.shape[-2], width + left - padded.shape[-1]
+    return torch_F.pad(padded, (-left, right, -top, below)).reshape(*batch, *size)

@@ -185,6 +185,7 @@ def batch_norm(
     Raises:
         ValueError: training with a single value a channel; ``eps`` not positive (negative, in evaluation).
         RuntimeError: sizes or types do not fit; no statistics in evaluation.
+        IndexError: ``input`` has less than two axes.
         NotImplementedError: ``input`` is not floating, or complex.
 
     Source: S30; Ioffe & Szegedy 2015, arXiv 1502.03167. Signature and behaviour:
@@ -200,6 +201,8 @@ def batch_norm(
     refuse_complex("batch_norm", input)
     statistics = {"running_mean": running_mean, "running_var": running_var}
     _check(input, statistics, {"weight": weight, "bias": bias}, training, eps)
+    if input.dim() < 2:  # PyTorch allows an empty one
+        return batch_norm(input.reshape(0, 0), running_mean, running_var, weight, bias, training).reshape(0)
     if not training:
         return BatchNormEvaluation.apply(input, running_mean, running_var, weight, bias, eps)
     y, mean, v = BatchNormTraining.apply(input, weight, bias, eps)
@@ -213,6 +216,8 @@ def batch_norm(
 
 def _check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: float) -> None:
     channels = x.shape[1] if x.dim() > 1 else 0
+    if x.dim() < 2 and (x.dim() == 0 or x.numel()):
+        raise IndexError(f"batch_norm: the input must be (N, C, …), but has the shape {tuple(x.shape)}")
     if training and x.numel() == channels > 0:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
     if eps < 0 or (training and eps == 0):

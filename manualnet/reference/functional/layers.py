@@ -1,1 +1,32 @@
-__all__: list[str] = []
+"""Layers that torch.nn.functional lacks, from primitives that PyTorch differentiates."""
+
+import torch
+from torch import Tensor
+from torchvision.ops import stochastic_depth
+
+__all__ = ["stochastic_depth", "stochastic_pool2d"]
+
+
+def stochastic_pool2d(
+    input: Tensor,
+    kernel_size: int | tuple[int, int],
+    stride: int | tuple[int, int] | None = None,
+    padding: int | tuple[int, int] = 0,
+    training: bool = True,
+) -> Tensor:
+    """Windows as an axis of their own: gathered at the drawn element, or averaged with its probabilities."""
+    kernel, step, (top, left) = (
+        (n, n) if isinstance(n, int) else n for n in (kernel_size, stride or kernel_size, padding)
+    )
+
+    def unfold(x: Tensor, border: float) -> Tensor:
+        padded = torch.nn.functional.pad(x, (left, left, top, top), value=border)
+        return padded.unfold(-2, kernel[0], step[0]).unfold(-2, kernel[1], step[1]).flatten(-2)
+
+    if training:
+        rates = unfold(input.detach().clamp(min=0), border=-1.0)  # so that the border never wins
+        race = rates / torch.empty_like(rates).exponential_()
+        return unfold(input, border=0.0).gather(-1, race.argmax(-1, keepdim=True)).squeeze(-1)
+    a = unfold(torch.where(input >= 0, input, 0), border=0.0)  # the slope at 0 is the one from above
+    total = a.sum(-1)
+    return torch.where(total > 0, (a * a).sum(-1) / torch.where(total > 0, total, 1), 0)
