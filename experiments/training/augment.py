@@ -14,13 +14,13 @@ def random_flip(images: Tensor, generator: Generator) -> Tensor:
 
 
 def alternating_flip(images: Tensor, indices: Tensor, epoch: int, seed: int) -> Tensor:
-    """Mirrored at random in epoch 0 and the other way in every next one, so that two epochs show both sides of a picture.
+    """Mirrored at random in epoch 0 and the other way in every next one: two epochs show both sides of a picture.
 
     Source: Keller Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024), section 3.6.
 
     Args:
         images: (N, C, H, W).
-        indices: (N,), which pictures of the data set these are: a picture's first side depends on it and the seed alone.
+        indices: (N,), which pictures of the data set these are: with the seed it decides a picture's first side.
         epoch: counted from 0.
         seed: another seed, other first sides.
     """

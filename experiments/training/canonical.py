@@ -7,7 +7,7 @@ import numpy as np
 
 
 def records(labels: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """(N,) labels and (N, 3, 32, 32) images as (N, 3073) bytes, the binary version's form: the label, then the pixels."""
+    """(N,) labels and (N, 3, 32, 32) images as (N, 3073) bytes as in the binary version: label, pixels."""
     pixels = images.reshape(len(images), -1)
     return np.concatenate([labels.astype(np.uint8)[:, None], pixels], axis=1)
 

@@ -4,6 +4,7 @@ https://www.cs.toronto.edu/~kriz/cifar.html describes both. Either gives the sam
 training and one for testing: a row holds the label and then 3072 pixels, red plane first. Their order is the file's.
 """
 
+import gzip
 import hashlib
 import io
 import os
@@ -84,12 +85,14 @@ def unpack(stream: IO[bytes], version: str, where: str) -> dict[str, bytes]:
     wanted = {*files(version, "train"), *files(version, "test"), META[version]}
     found = {}
     try:
-        with tarfile.open(fileobj=stream, mode="r|gz") as archive:
+        with gzip.open(stream) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
                 content = archive.extractfile(member) if name in wanted and member.isfile() else None
                 if content is not None:
                     found[name] = content.read()
+            while plain.read(1 << 20):  # the archive's own checksum stands at its very end
+                pass
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise DataError(f"{where} is damaged ({error}): get it again from {URL}") from error
     return found

@@ -1,4 +1,4 @@
-"""The pictures to train on: CIFAR-10 where it is to be had, else pictures drawn by code; no file decides their order."""
+"""The pictures to train on: CIFAR-10 where it is to be had, else drawn by code; no file decides their order."""
 
 import os
 from collections.abc import Callable

@@ -20,7 +20,7 @@ CHUNK = 1 << 16
 
 
 def fetch(url: str, md5: str) -> bytes:
-    """The file at ``url`` (http, https or file), whose MD5 must be ``md5``; held in memory, so that nothing half done stays.
+    """The file at ``url`` (http, https or file), whose MD5 must be ``md5``; in memory, so nothing half done stays.
 
     Raises Unreachable where there is no connection, Refused where there is no such file, DataError for a wrong MD5.
     """
