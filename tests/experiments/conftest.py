@@ -1,11 +1,14 @@
 """CIFAR-10 for the tests: the real one where it is at hand, and a tiny one of the same form."""
 
 import hashlib
+import http.server
 import io
 import pickle
 import subprocess
 import sys
 import tarfile
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +103,46 @@ class Tiny:
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     return Tiny(tmp_path / "tiny", monkeypatch)
+
+
+@contextmanager
+def _mirror(answer):
+    """Serve with ``answer(handler)``; gives the base address and the list of paths that were asked for."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            answer(self)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _serve(content, length=None):
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content) if length is None else length))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return answer
+
+
+@pytest.fixture
+def mirror():
+    return _mirror
+
+
+@pytest.fixture
+def serve():
+    return _serve

@@ -1,12 +1,9 @@
 """Where the pictures come from, what happens when they cannot come, and that no file's order matters."""
 
 import hashlib
-import http.server
 import io
 import socket
-import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -45,39 +42,6 @@ def _message(*args, **kwargs):
     message = str(caught.value)
     assert "\n" not in message
     return message
-
-
-@contextmanager
-def _mirror(answer):
-    """Serve with ``answer(handler)``; gives the base address and the list of paths that were asked for."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            answer(self)
-
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def _serve(content, length=None):
-    def answer(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content) if length is None else length))
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    return answer
 
 
 def _same(a, b):
@@ -193,9 +157,9 @@ def test_without_a_network_cifar10_insists():
 
 @pytest.mark.parametrize("version", ["python", "binary"])
 @pytest.mark.parametrize("scheme", ["http", "file", "variable"])
-def test_a_mirror_fills_the_cache(tiny, cache, monkeypatch, version, scheme):
+def test_a_mirror_fills_the_cache(tiny, cache, monkeypatch, version, scheme, mirror, serve):
     path = tiny.archive(version)
-    with _mirror(_serve(path.read_bytes())) as (base, asked):
+    with mirror(serve(path.read_bytes())) as (base, asked):
         url = path.as_uri() if scheme == "file" else f"{base}/pub/{path.name}"
         if scheme == "variable":
             monkeypatch.setenv("MANUALNET_DATA_URL", url)
@@ -207,21 +171,21 @@ def test_a_mirror_fills_the_cache(tiny, cache, monkeypatch, version, scheme):
     assert [entry.name for entry in cache.iterdir()] == [cifar10.FOLDERS[version]]
 
 
-def test_a_wrong_sum_is_an_error_with_both_sums(tiny, cache):
+def test_a_wrong_sum_is_an_error_with_both_sums(tiny, cache, mirror, serve):
     path = tiny.archive("python")
     right = cifar10.ARCHIVES["python"][1]
     content = path.read_bytes()[:-1] + b"x"
     for name in ("auto", "cifar10"):
-        with _mirror(_serve(content)) as (base, _):
+        with mirror(serve(content)) as (base, _):
             message = _message(name, data_url=f"{base}/{path.name}")
         assert right in message
         assert hashlib.md5(content).hexdigest() in message
     assert not cache.exists()
 
 
-def test_a_download_that_breaks_off_leaves_nothing(tiny, cache):
+def test_a_download_that_breaks_off_leaves_nothing(tiny, cache, mirror, serve):
     content = tiny.archive("python").read_bytes()
-    with _mirror(_serve(content[: len(content) // 2], len(content))) as (base, _):
+    with mirror(serve(content[: len(content) // 2], len(content))) as (base, _):
         url = f"{base}/cifar-10-python.tar.gz"
         message = _message("cifar10", data_url=url)
         assert f"broke off after {len(content) // 2:,} of {len(content):,} bytes" in message
@@ -229,74 +193,19 @@ def test_a_download_that_breaks_off_leaves_nothing(tiny, cache):
     assert not cache.exists()
 
 
-def test_a_mirror_that_has_no_such_file_is_the_users_mistake(tmp_path):
-    with _mirror(lambda handler: handler.send_error(404)) as (base, _):
+def test_a_mirror_that_has_no_such_file_is_the_users_mistake(tmp_path, mirror):
+    with mirror(lambda handler: handler.send_error(404)) as (base, _):
         assert "404" in _message("auto", data_url=f"{base}/cifar-10.tgz")
     assert "cannot be read" in _message("auto", data_url=(tmp_path / "none.tar.gz").as_uri())
     assert "must begin with" in _message("auto", data_url="cifar-10-python.tar.gz")
     assert "must begin with" in _message("auto", data_url="ftp://host/cifar-10-python.tar.gz")
 
 
-def test_an_official_server_in_trouble_is_not(monkeypatch):
-    with _mirror(lambda handler: handler.send_error(503)) as (base, _):
+def test_an_official_server_in_trouble_is_not(monkeypatch, mirror):
+    with mirror(lambda handler: handler.send_error(503)) as (base, _):
         monkeypatch.setattr(cifar10, "URL", f"{base}/cifar-10-python.tar.gz")
         assert data.load("auto").name == "embedded"
         assert "503" in _message("cifar10")
-
-
-def test_a_download_without_end_is_stopped(monkeypatch):
-    monkeypatch.setattr(download, "LARGEST", 1 << 20)
-    with _mirror(_serve(bytes(3 << 20))) as (base, _):
-        assert "more than 1 MiB" in _message("auto", data_url=f"{base}/cifar-10-python.tar.gz")
-
-
-def test_a_name_that_is_never_resolved_is_given_up(monkeypatch):
-    waiting = threading.Event()
-
-    def getaddrinfo(*args, **kwargs):
-        waiting.wait()
-        raise socket.gaierror("late")
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(download, "CONTACT", 0.3)
-    start = time.perf_counter()
-    with pytest.raises(DataError, match="does not answer"):
-        download.fetch("http://mirror.invalid/cifar-10-python.tar.gz", "")
-    assert time.perf_counter() - start < 3
-    waiting.set()
-
-
-def test_a_server_that_accepts_and_is_silent_is_given_up(monkeypatch):
-    monkeypatch.setattr(download, "STALL", 0.3)
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        start = time.perf_counter()
-        with pytest.raises(DataError, match="timed out"):
-            download.fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/x.tar.gz", "")
-        assert time.perf_counter() - start < 3
-
-
-def test_a_server_that_stalls_halfway_is_given_up(monkeypatch):
-    monkeypatch.setattr(download, "STALL", 0.3)
-    done = threading.Event()
-
-    def answer(handler):
-        _serve(bytes(100), 1000)(handler)
-        handler.wfile.flush()
-        done.wait(5)
-
-    with _mirror(answer) as (base, _):
-        start = time.perf_counter()
-        with pytest.raises(DataError, match="broke off"):
-            download.fetch(f"{base}/x.tar.gz", "")
-        assert time.perf_counter() - start < 3
-        done.set()
-
-
-def test_the_deadlines_are_seconds():
-    assert download.CONTACT < 10
-    assert download.STALL <= download.CONTACT
 
 
 def test_an_interrupted_download_leaves_nothing(tiny, cache, monkeypatch):
