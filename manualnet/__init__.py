@@ -4,4 +4,7 @@
 differentiated by PyTorch's autograd.
 """
 
+from manualnet import functional, nn, reference
+
 __version__ = "0.1.0"
+__all__ = ["functional", "nn", "reference"]

@@ -86,6 +86,8 @@ class Config:
 
     train_on_all: bool = False
     """Train on all 50,000 pictures, without a validation set. For a final run, when everything has been chosen."""
+    test: bool = True
+    """Use the test set at the end. --no-test while you are still choosing: the validation set is there for that."""
     seed: int = 0
     """Of the weights, the order of the pictures and their changes. The split has a fixed seed of its own."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

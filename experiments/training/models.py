@@ -4,10 +4,13 @@ Every model takes pictures (N, 3, 32, 32) with mean 0 and deviation 1 a channel,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+
+from experiments.training.config import Config
+from experiments.training.errors import UsageError
 
 CLASSES = 10
 PIXELS = 3 * 32 * 32
@@ -25,18 +28,16 @@ ACTIVATIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Design:
-    """What can be chosen about a network."""
+POOLINGS = {
+    "max": lambda ns, size: ns.nn.MaxPool2d(size),
+    "average": lambda ns, size: ns.nn.AvgPool2d(size),
+    "stochastic": lambda ns, size: ns.nn.StochasticPool2d(size),
+}
 
-    activation: str = "relu"
-    width: int = 1024
-    depth: int = 2  # hidden layers of an mlp
-    batch_norm: bool = True
-    dropout: float = 0.0  # probability that a unit is dropped, before the last layer and between an mlp's layers
-    stochastic_depth: float = (
-        0.0  # above 0, the inner blocks become residual, and each is dropped with this probability
-    )
+
+def build(ns, config: Config) -> nn.Module:
+    """The network that ``config`` describes, with the gradients of ``ns``."""
+    return MODELS[config.model](ns, config)
 
 
 class Residual(nn.Module):
@@ -61,35 +62,38 @@ class Scale(nn.Module):
         return self.mul(x, self.factor)
 
 
-def linear(ns, design: Design) -> nn.Module:
+def linear(ns, config: Config) -> nn.Module:
     """Scores as weighted sums of the pixels (S21)."""
     return ns.nn.Sequential(ns.nn.Flatten(), ns.nn.Linear(PIXELS, CLASSES))
 
 
-def two_layer(ns, design: Design) -> nn.Module:
+def two_layer(ns, config: Config) -> nn.Module:
     """One hidden layer (S3)."""
-    return _perceptron(ns, design, depth=1)
+    return _perceptron(ns, config, depth=1)
 
 
-def mlp(ns, design: Design) -> nn.Module:
+def mlp(ns, config: Config) -> nn.Module:
     """Several hidden layers of one width."""
-    return _perceptron(ns, design, depth=design.depth)
+    return _perceptron(ns, config, depth=config.depth)
 
 
-def _perceptron(ns, design: Design, depth: int) -> nn.Module:
+def _perceptron(ns, config: Config, depth: int) -> nn.Module:
     layers = [ns.nn.Flatten()]
     for i in range(depth):
-        block = [ns.nn.Linear(PIXELS if i == 0 else design.width, design.width, bias=not design.batch_norm)]
-        if design.batch_norm:
-            block.append(ns.nn.BatchNorm1d(design.width))
-        block.append(ACTIVATIONS[design.activation](ns))
-        if design.dropout:
-            block.append(ns.nn.Dropout(design.dropout))
-        if design.stochastic_depth and i > 0:
-            layers.append(Residual(ns, ns.nn.Sequential(*block), design.stochastic_depth))
+        inputs = PIXELS if i == 0 else config.width
+        norm = [ns.nn.BatchNorm1d(config.width)] if config.batch_norm else []
+        if config.activation == "maxout":  # holds its own weights
+            block = [ns.nn.Maxout(inputs, config.width), *norm]
+        else:
+            weighted = ns.nn.Linear(inputs, config.width, bias=not norm)
+            block = [weighted, *norm, ACTIVATIONS[config.activation](ns)]
+        if config.dropout:
+            block.append(ns.nn.Dropout(config.dropout))
+        if config.stochastic_depth and i > 0:
+            layers.append(Residual(ns, ns.nn.Sequential(*block), config.stochastic_depth))
         else:
             layers.extend(block)
-    return ns.nn.Sequential(*layers, ns.nn.Linear(design.width, CLASSES))
+    return ns.nn.Sequential(*layers, ns.nn.Linear(config.width, CLASSES))
 
 
 class ConvNet(nn.Module):
@@ -99,38 +103,41 @@ class ConvNet(nn.Module):
     each with pooling after its first, then one linear layer on 256 numbers.
     """
 
-    def __init__(self, ns, design: Design):
+    def __init__(self, ns, config: Config):
         super().__init__()
+        if config.activation == "maxout":
+            raise UsageError("--activation maxout needs linear layers: use --model mlp or two_layer")
         nn_ = ns.nn
         self.whiten = nn_.Conv2d(3, 24, 2)
         self.whiten.weight.requires_grad_(False)
-        self.activation = ACTIVATIONS[design.activation](ns)
-        widths = [24, design.width // 4, design.width, design.width]
-        self.groups = nn_.Sequential(
-            *[self._group(ns, c, o, design) for c, o in zip(widths[:-1], widths[1:], strict=True)]
-        )
+        self.activation = ACTIVATIONS[config.activation](ns)
+        channels = [24, config.width // 4, config.width, config.width]
+        self.groups = nn_.Sequential(*[self._group(ns, c, o, config) for c, o in pairwise(channels)])
         self.tail = nn_.Sequential(
-            nn_.MaxPool2d(3),
+            POOLINGS[config.pooling](ns, 3),
             nn_.Flatten(),
-            *([nn_.Dropout(design.dropout)] if design.dropout else []),
-            nn_.Linear(design.width, CLASSES, bias=False),
-            Scale(ns, 1 / 9),
+            *([nn_.Dropout(config.dropout)] if config.dropout else []),
+            nn_.Linear(config.width, CLASSES, bias=False),
+            Scale(ns, 1 / config.width),
         )
+        # Scores start with deviation 1 over the width.
+        head = self.tail[-2].weight.data
+        head.div_(head.std())
         self.to(memory_format=torch.channels_last)
 
     @staticmethod
-    def _group(ns, channels: int, out: int, design: Design) -> nn.Module:
+    def _group(ns, channels: int, out: int, config: Config) -> nn.Module:
         def stage(c: int, *pool: nn.Module) -> list[nn.Module]:
-            conv = ns.nn.Conv2d(c, out, 3, padding=1, bias=not design.batch_norm)
+            conv = ns.nn.Conv2d(c, out, 3, padding=1, bias=not config.batch_norm)
             # The first filters copy their channel, so that the network starts near the identity.
             torch.nn.init.dirac_(conv.weight.data[:c])
-            norm = [batch_norm_without_scale(ns, out)] if design.batch_norm else []
-            return [conv, *pool, *norm, ACTIVATIONS[design.activation](ns)]
+            norm = [batch_norm_without_scale(ns, out)] if config.batch_norm else []
+            return [conv, *pool, *norm, ACTIVATIONS[config.activation](ns)]
 
         second = stage(out)
-        if design.stochastic_depth:
-            second = [Residual(ns, ns.nn.Sequential(*second), design.stochastic_depth)]
-        return ns.nn.Sequential(*stage(channels, ns.nn.MaxPool2d(2)), *second)
+        if config.stochastic_depth:
+            second = [Residual(ns, ns.nn.Sequential(*second), config.stochastic_depth)]
+        return ns.nn.Sequential(*stage(channels, POOLINGS[config.pooling](ns, 2)), *second)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.tail(self.groups(self.activation(self.whiten(x))))
@@ -147,6 +154,10 @@ class ConvNet(nn.Module):
         self.whiten.weight.copy_(torch.cat([filters, -filters]))
         self.whiten.bias.zero_()
 
+    def progress(self, done: float) -> None:
+        """Late in training the whitening's bias has settled; fixed, it spares the first convolution's ∂L/∂x."""
+        self.whiten.bias.requires_grad_(done < 3 / 8)
+
 
 def batch_norm_without_scale(ns, channels: int) -> nn.Module:
     """Batch normalisation whose scale stays 1: the next layer can scale as well."""
@@ -155,9 +166,9 @@ def batch_norm_without_scale(ns, channels: int) -> nn.Module:
     return norm
 
 
-def convnet(ns, design: Design) -> nn.Module:
+def convnet(ns, config: Config) -> nn.Module:
     """Convolutions, pooling and batch normalisation: see :class:`ConvNet`."""
-    return ConvNet(ns, design)
+    return ConvNet(ns, config)
 
 
 MODELS: dict[str, Callable[..., nn.Module]] = {

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import manualnet
 from experiments.training import models, optimizers
 from experiments.training.config import Config
 from experiments.training.device import autocast, weight_dtype
-from experiments.training.evaluate import accuracy, scores
+from experiments.training.evaluate import scores
 from experiments.training.objective import Objective
 from experiments.training.pictures import Pictures
 
@@ -72,44 +72,53 @@ class Trainer:
         with autocast(self.precision, self.device):
             return scores(self.model, pictures, views or self.config.test_views or "one")
 
+    @torch.no_grad()
+    def loss(self, scores: Tensor, labels: Tensor) -> float:
+        return self.objective(scores, labels).item()
+
+    def plan(self, pictures: int) -> tuple[int, int]:
+        """Steps in all, and in an epoch."""
+        per_epoch = max(1, pictures // min(self.config.batch_size, pictures))
+        total = max(1, round(per_epoch * self.config.epochs))
+        limit = self.config.max_steps
+        return total if limit is None else min(total, limit), per_epoch
+
     def fit(
         self,
         pictures: Pictures,
         each_step: Callable[[Progress], None] = lambda progress: None,
         each_epoch: Callable[[int], None] = lambda epoch: None,
     ) -> float:
-        """Train to the end; the seconds that training took, without what the callbacks did."""
+        """Train to the end; the seconds that it took, without what ``each_epoch`` did."""
         config = self.config
-        per_epoch = max(1, len(pictures) // min(config.batch_size, len(pictures)))
-        total = max(1, round(per_epoch * config.epochs))
-        if config.max_steps is not None:
-            total = min(total, config.max_steps)
+        total, _ = self.plan(len(pictures))
         share = optimizers.schedule(config.schedule)
-        seconds, epoch = 0.0, 0
+        started = time.perf_counter()
+        self.prepare(pictures)
         self.model.train()
+        seconds, epoch = time.perf_counter() - started, 0
         while self.step_count < total:
             started = time.perf_counter()
             for images, labels in pictures.epoch(epoch, config):
-                factor = share(self.step_count / total)
-                for optimizer in self.optimizers:
-                    for group in optimizer.param_groups:
-                        group["lr"] = group["initial_lr"] * factor
-                self._thaw(self.step_count / total)
+                done = self.step_count / total
+                self._set(done, share(done))
                 loss, penalty, out = self.step(images, labels)
-                synchronize(self.device)
-                seconds += time.perf_counter() - started
                 right = (out.argmax(1) == labels).sum()
-                rate = config.learning_rate * factor
+                rate = config.learning_rate * share(done)
                 each_step(Progress(self.step_count, total, epoch, loss, penalty, right, len(labels), rate))
-                started = time.perf_counter()
                 if self.step_count >= total:
                     break
-            each_epoch(epoch)
+            synchronize(self.device)
+            seconds += time.perf_counter() - started
             epoch += 1
+            each_epoch(epoch)
         return seconds
 
-    def _thaw(self, done: float) -> None:
-        """Tell the model how far training has come, where it wants to know."""
+    def _set(self, done: float, factor: float) -> None:
+        """What depends on how far training has come."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
         if hasattr(self.model, "progress"):
             self.model.progress(done)
 

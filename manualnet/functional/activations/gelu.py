@@ -5,9 +5,11 @@ import math
 import torch
 from torch import Tensor
 
+from manualnet.functional._chunks import times_slope
 from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
 
 # Of the approximation u = k (x + c x³).
 _K, _C = math.sqrt(2 / math.pi), 0.044715
@@ -16,6 +18,11 @@ _K, _C = math.sqrt(2 / math.pi), 0.044715
 def _slope(x: Tensor) -> Tensor:
     phi = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
     return 0.5 * (1 + torch.erf(x / math.sqrt(2))) + x * phi
+
+
+def _slope_in_place(x: Tensor) -> Tensor:
+    weighted_phi = (x * x).mul_(-0.5).exp_().mul_(x).mul_(1 / math.sqrt(2 * math.pi))
+    return x.mul_(math.sqrt(0.5)).erf_().add_(1).mul_(0.5).add_(weighted_phi)
 
 
 def _approximate_slope(x: Tensor) -> Tensor:
@@ -57,6 +64,11 @@ class GELU(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
+        (x,) = ctx.saved_tensors
+        if ctx.approximate == "none" and x.device.type == "cpu" and plain(grad_out, x):
+            grad_x = times_slope(_slope_in_place, grad_out, x)
+            if grad_x is not None:
+                return grad_x, None
         return _times_slope(ctx, grad_out), None
 
     @staticmethod

@@ -6,6 +6,8 @@ from torch import Tensor
 from manualnet.functional._dtypes import HALF, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
+from manualnet.functional.layers import _batch_norm_fast
 
 
 class BatchNormTraining(Function):
@@ -31,6 +33,8 @@ class BatchNormTraining(Function):
 
     @staticmethod
     def forward(x, weight, bias, eps):
+        if _batch_norm_fast.applies(x) and plain(x, weight, bias):
+            return _batch_norm_fast.forward(x, weight, bias, eps)
         (wide,) = widen(x)
         if x.numel():
             v, mean = torch.var_mean(wide, _axes(x), correction=0)
@@ -47,6 +51,12 @@ class BatchNormTraining(Function):
     @staticmethod
     def backward(ctx, grad_out, grad_mean, grad_v):
         x, weight, bias, mean, v = ctx.saved_tensors
+        if _batch_norm_fast.applies(x) and plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors):
+            grads = _batch_norm_fast.backward(grad_out, x, weight, mean, v, ctx.eps, (grad_mean, grad_v))
+            return *(
+                grad.to(t.dtype) if need else None
+                for grad, t, need in zip(grads, (x, weight, bias), ctx.needs_input_grad, strict=False)
+            ), None
         axes, m = _axes(x), _count(x)
         g, wide, wide_weight = _widen(grad_out, x, weight)
         r = (v + ctx.eps).rsqrt()
@@ -198,6 +208,8 @@ def batch_norm(
     >>> y.detach().flatten(), x.grad.flatten()
     (tensor([-0.9258, -0.4629,  1.3887]), tensor([ 0.1763, -0.2204,  0.0441]))
     """
+    if not isinstance(input, Tensor):
+        raise TypeError(f"batch_norm: the input must be a Tensor, not {type(input).__name__}")
     refuse_complex("batch_norm", input)
     statistics = {"running_mean": running_mean, "running_var": running_var}
     _check(input, statistics, {"weight": weight, "bias": bias}, training, eps)
@@ -216,9 +228,7 @@ def batch_norm(
 
 def _check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: float) -> None:
     channels = x.shape[1] if x.dim() > 1 else 0
-    if x.dim() < 2 and (x.dim() == 0 or x.numel()):
-        raise IndexError(f"batch_norm: the input must be (N, C, …), but has the shape {tuple(x.shape)}")
-    if training and x.numel() == channels > 0:
+    if training and (x.numel() == channels > 0 or x.shape == (1,)):
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"batch_norm eps must be {'positive during training' if training else '≥ 0'}, but got {eps}")
@@ -233,6 +243,8 @@ def _check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: f
     for name, t in tensors.items():
         if t.numel() != channels:
             raise RuntimeError(f"{name} should contain {channels} elements, one a channel, not {t.numel()}")
+    if x.dim() < 2 and (x.dim() == 0 or x.numel()):
+        raise IndexError(f"batch_norm: the input must be (N, C, …), but has the shape {tuple(x.shape)}")
     allowed = {x.dtype} if all(t.dtype == x.dtype for t in tensors.values()) else {torch.float32}
     for name, t in tensors.items():
         if t.dtype not in allowed or (t.dtype != x.dtype and x.dtype not in HALF):

@@ -10,6 +10,7 @@ from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
+from manualnet.functional.arithmetic.pad import pad
 
 
 class Conv2d(Function):
@@ -81,7 +82,7 @@ def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
     g = grad_out.transpose(0, 1)
     grad = torch_functional.conv2d(x, g, None, dilation, padding, stride, groups)
     # Rows and columns that the stride never reached give places beyond the kernel.
-    return grad[:, :, :kh, :kw].transpose(0, 1)
+    return grad.narrow(2, 0, kh).narrow(3, 0, kw).transpose(0, 1)
 
 
 # Rows of the unfolded input at a time: few enough to stay in the cache, enough for an efficient product.
@@ -127,8 +128,6 @@ def _named_padding(x, padding, kernel, stride, dilation):
     if any(s != 1 for s in stride):
         raise RuntimeError(f"padding='same' is not supported for strided convolutions, but stride is {stride}")
     total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-    from manualnet.functional.arithmetic.pad import pad
-
     # An odd total gives the last row or column one zero more.
     odd = [t % 2 for t in total]
     if any(odd):

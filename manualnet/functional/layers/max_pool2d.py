@@ -1,11 +1,14 @@
 """Max pooling: the largest element of every window."""
 
+import torch
 import torch.nn.functional as torch_F
 from torch import Tensor
 
+from manualnet.functional._chunks import CHUNK
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
-from manualnet.functional.layers._windows import Size2, gather, scatter
+from manualnet.functional._plain import plain
+from manualnet.functional.layers._windows import Size2, gather, pair, scatter
 
 
 class MaxPool2d(Function):
@@ -27,19 +30,48 @@ class MaxPool2d(Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.size = inputs[0].shape[-2:]
+        x, kernel, stride, padding, dilation, ceil_mode = inputs
+        ctx.size = x.shape[-2:]
+        apart = pair(stride or kernel) == pair(kernel) and pair(padding) == (0, 0) and pair(dilation) == (1, 1)
+        ctx.tile = pair(kernel) if apart and not ceil_mode and x.dim() == 4 else None
         ctx.mark_non_differentiable(output[1])
         save(ctx, output[1])
 
     @staticmethod
     def backward(ctx, grad_out, _):
         (position,) = ctx.saved_tensors
-        return scatter(grad_out, position, ctx.size), None, None, None, None, None
+        tiled = ctx.tile and position.device.type == "cpu" and plain(grad_out, position)
+        grad_x = _lay_tiles(grad_out, position, ctx.size, ctx.tile) if tiled else scatter(grad_out, position, ctx.size)
+        return grad_x, None, None, None, None, None
 
     @staticmethod
     def jvp(ctx, x_dot, *_):
         (position,) = ctx.saved_tensors
         return gather(x_dot, position), None
+
+
+def _lay_tiles(grad_out: Tensor, position: Tensor, size: tuple[int, int], tile: tuple[int, int]) -> Tensor:
+    """The same where windows lie side by side: each place of the window takes the cotangents that came from it.
+
+    A few pictures at a time, so that positions and cotangents are read from memory once.
+    """
+    (height, width), (th, tw) = size, tile
+    n, c, rows, columns = grad_out.shape
+    innermost = position.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if innermost else torch.contiguous_format
+    grad_x = torch.empty((n, c, height, width), dtype=grad_out.dtype, memory_format=layout)
+    # What is left beyond the last whole window.
+    grad_x[:, :, rows * th :].zero_()
+    grad_x[:, :, :, columns * tw :].zero_()
+    corner = torch.arange(0, rows * th, th)[:, None] * width + torch.arange(0, columns * tw, tw)
+    nothing = grad_out.new_zeros(())
+    step = max(1, CHUNK // max(1, c * rows * columns))
+    for g, p, target in zip(*(t.split(step) for t in (grad_out, position, grad_x)), strict=True):
+        for i in range(th):
+            for j in range(tw):
+                place = target[:, :, i : i + (rows - 1) * th + 1 : th, j : j + (columns - 1) * tw + 1 : tw]
+                torch.where(p == corner + (i * width + j), g, nothing, out=place)
+    return grad_x
 
 
 def max_pool2d(

@@ -1,0 +1,47 @@
+"""What a run leaves in its folder."""
+
+import json
+import os
+import platform
+from datetime import datetime
+from pathlib import Path
+
+import torch
+
+import manualnet
+from experiments.training.config import Config
+from experiments.training.errors import UsageError
+
+
+def make_folder(config: Config) -> Path:
+    """A folder of its own for the run: nothing that an earlier run left is written over."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    name = config.run_name or f"{config.model}-{config.gradients}-seed{config.seed}-{stamp}"
+    folder = config.runs_dir / name
+    try:
+        folder.mkdir(parents=True, exist_ok=False)
+    except FileExistsError as error:
+        raise UsageError(f"{folder} exists already: give another --run-name, or remove it") from error
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made ({error.strerror}): give another --runs-dir") from error
+    return folder
+
+
+def write_json(path: Path, record: dict) -> None:
+    """Whole or not at all, also where the run is killed while writing."""
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(record, indent=2) + "\n")
+    os.replace(partial, path)
+
+
+def versions() -> dict[str, str]:
+    return {
+        "manualnet": manualnet.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def machine(device: torch.device) -> dict:
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {"system": platform.platform(terse=True), "threads": torch.get_num_threads(), "gpu": gpu}
