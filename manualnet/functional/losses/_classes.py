@@ -16,22 +16,23 @@ def along_classes(weight: Tensor, x: Tensor) -> Tensor:
     return weight if x.dim() == 1 else weight.reshape(-1, *[1] * (x.dim() - 2))
 
 
-def check_classes(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+def check_classes(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int | None = None
+) -> Tensor:
     """Refuse what PyTorch refuses, with its exception types; give ``target`` as int64 of shape (N, …) or ()."""
     if input.dim() == 0:
         raise ValueError("input must have a dimension of classes: (C,) or (N, C, ...), but got a single number")
-    if not input.is_floating_point():
-        raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
     if input.dim() == 1 and target.shape == (1,):
         target = target.reshape(())
-    examples = input.shape[:1] if input.dim() > 1 else ()
-    if target.shape[:1] != examples:
+    if (input.dim() > 1 and target.shape[:1] != input.shape[:1]) or input.dim() == target.dim() == 1:
         raise ValueError(f"input {tuple(input.shape)} needs one target per example, but got {tuple(target.shape)}")
     expected = (*input.shape[:1], *input.shape[2:]) if input.dim() > 1 else ()
     if target.shape != expected:
         raise RuntimeError(f"target must have shape {tuple(expected)}, but got {tuple(target.shape)}")
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(f"class indices must be of torch.int64 or torch.uint8, but got {target.dtype}")
+    if not input.is_floating_point():
+        raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
     target = target.long()
     classes = input.shape[class_axis(input)]
     if weight is not None:
@@ -40,12 +41,12 @@ def check_classes(input: Tensor, target: Tensor, weight: Tensor | None, ignore_i
         if weight.dtype != input.dtype:
             raise RuntimeError(f"weight must have the type of input, {input.dtype}, but got {weight.dtype}")
     if readable(target):
-        wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+        wrong = (target < 0) | (target >= classes)
+        if ignore_index is not None:
+            wrong = wrong & (target != ignore_index)
         if wrong.any():
-            raise IndexError(
-                f"target {target[wrong][0].item()} is out of bounds: {classes} classes are numbered "
-                f"0 to {classes - 1} (or {ignore_index} to ignore an example)"
-            )
+            allowed = f"0 to {classes - 1}" + ("" if ignore_index is None else f" (or {ignore_index} to ignore it)")
+            raise IndexError(f"target {target[wrong][0].item()} is out of bounds: the classes are {allowed}")
     return target
 
 
@@ -69,3 +70,9 @@ def likelihood_loss(
         loss = (1 - smoothing) * loss + smoothing / log_p.shape[axis] * weighted.sum(axis)
     # Chosen, not multiplied by 0: an ignored example may hold infinities.
     return reduced(torch.where(kept, -loss, 0), reduction, counts.sum())
+
+
+def log_softmax_tangent(x: Tensor, tangent: Tensor) -> Tensor:
+    """log p = x - log Σ e^x, and the derivative of the logarithm is p: d log p = dx - Σ p dx."""
+    axis = class_axis(x)
+    return tangent - (torch.softmax(x, axis) * tangent).sum(axis, keepdim=True)

@@ -24,6 +24,12 @@ def common_type(*tensors: Tensor | None) -> torch.dtype:
     return result
 
 
+def rounded(value: Tensor, *tensors: Tensor | None) -> Tensor:
+    """``value`` in the common type of ``tensors``; a mean of integers stays the fraction it is."""
+    dtype = common_type(*tensors)
+    return value.to(dtype) if dtype.is_floating_point else value
+
+
 def check_pair(name: str, input: Tensor, target: Tensor, weight: Tensor | None):
     """Refuse what PyTorch refuses, warn where it warns, and cast as its autocast does."""
     refuse_complex(name, input, target, weight)
@@ -33,6 +39,7 @@ def check_pair(name: str, input: Tensor, target: Tensor, weight: Tensor | None):
             "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=3,
         )
+    torch.broadcast_shapes(input.shape, target.shape)
     if weight is not None:
         if weight.size() != input.size():
             raise ValueError(f"weight must have the shape of input, {tuple(input.shape)}, got {tuple(weight.shape)}")

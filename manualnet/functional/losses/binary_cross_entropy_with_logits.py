@@ -10,6 +10,10 @@ from manualnet.functional.losses._arguments import fits, refuse_gradient
 from manualnet.functional.losses._reduce import reduced, resolve, share
 
 
+def _wide(*tensors: Tensor | None):
+    return (t if t is None else widen(t)[0] for t in tensors)
+
+
 class BinaryCrossEntropyWithLogits(Function):
     """L_i = -w_i (v t_i log σ(x_i) + (1 - t_i) log(1 - σ(x_i))), v the weight of the positive class.
 
@@ -24,10 +28,10 @@ class BinaryCrossEntropyWithLogits(Function):
 
     @staticmethod
     def forward(x, target, weight, pos_weight, reduction):
-        z, t = widen(x, target)
+        z, t, v = _wide(x, target, pos_weight)
         log_sigmoid = torch.nn.functional.logsigmoid(z)
-        if pos_weight is not None:
-            log_sigmoid = (1 + (pos_weight - 1) * t) * log_sigmoid
+        if v is not None:
+            log_sigmoid = (1 + (v - 1) * t) * log_sigmoid
         loss = (1 - t) * z - log_sigmoid
         return reduced(loss if weight is None else loss * weight, reduction).to(target.dtype)
 
@@ -37,35 +41,33 @@ class BinaryCrossEntropyWithLogits(Function):
         save(ctx, x, target, weight, pos_weight)
 
     @staticmethod
-    def slope_x(z, t, pos_weight):
-        if pos_weight is None:
-            return torch.sigmoid(z) - t
-        return (1 - t + pos_weight * t) * torch.sigmoid(z) - pos_weight * t
+    def slope_x(z, t, v):
+        return torch.sigmoid(z) - t if v is None else (1 - t + v * t) * torch.sigmoid(z) - v * t
 
     @staticmethod
-    def slope_target(z, pos_weight):
-        return -z if pos_weight is None else -z - (pos_weight - 1) * torch.nn.functional.logsigmoid(z)
+    def slope_target(z, v):
+        return -z if v is None else -z - (v - 1) * torch.nn.functional.logsigmoid(z)
 
     @staticmethod
     def backward(ctx, grad_out):
         x, target, weight, pos_weight = ctx.saved_tensors
-        z, t, g = widen(x, target, grad_out)
+        z, t, v, g = _wide(x, target, pos_weight, grad_out)
         each = share(g, ctx.reduction, x.numel())
         if weight is not None:
             each = each * weight
         grad_x = grad_target = None
         if ctx.needs_input_grad[0]:
-            grad_x = (each * BinaryCrossEntropyWithLogits.slope_x(z, t, pos_weight)).to(x.dtype)
+            grad_x = (each * BinaryCrossEntropyWithLogits.slope_x(z, t, v)).to(x.dtype)
         if ctx.needs_input_grad[1]:
-            grad_target = (each * BinaryCrossEntropyWithLogits.slope_target(z, pos_weight)).to(target.dtype)
+            grad_target = (each * BinaryCrossEntropyWithLogits.slope_target(z, v)).to(target.dtype)
         return grad_x, grad_target, None, None, None
 
     @staticmethod
     def jvp(ctx, x_tangent, target_tangent, *_):
         x, target, weight, pos_weight = ctx.saved_tensors
-        z, t = widen(x, target)
-        change = BinaryCrossEntropyWithLogits.slope_x(z, t, pos_weight) * x_tangent
-        change = change + BinaryCrossEntropyWithLogits.slope_target(z, pos_weight) * target_tangent
+        z, t, v = _wide(x, target, pos_weight)
+        change = BinaryCrossEntropyWithLogits.slope_x(z, t, v) * x_tangent
+        change = change + BinaryCrossEntropyWithLogits.slope_target(z, v) * target_tangent
         return reduced(change if weight is None else change * weight, ctx.reduction).to(target.dtype)
 
 

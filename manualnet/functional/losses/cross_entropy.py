@@ -1,7 +1,5 @@
 """Cross-entropy on scores: the softmax and the negative log-likelihood in one."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -9,15 +7,16 @@ from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional.losses._arguments import need_tensors, refuse_gradient
-from manualnet.functional.losses._classes import along_classes, check_classes, class_axis, counted, likelihood_loss
-from manualnet.functional.losses._pairs import common_type
-from manualnet.functional.losses._reduce import reduced, resolve, share
-
-
-def _log_softmax_tangent(x: Tensor, tangent: Tensor) -> Tensor:
-    """log p = x - log Σ e^x, and the derivative of the logarithm is p: d log p = dx - Σ p dx."""
-    axis = class_axis(x)
-    return tangent - (torch.softmax(x, axis) * tangent).sum(axis, keepdim=True)
+from manualnet.functional.losses._classes import (
+    along_classes,
+    check_classes,
+    class_axis,
+    counted,
+    likelihood_loss,
+    log_softmax_tangent,
+)
+from manualnet.functional.losses._probabilities import CrossEntropyOfProbabilities
+from manualnet.functional.losses._reduce import resolve, share
 
 
 class CrossEntropy(Function):
@@ -70,73 +69,7 @@ class CrossEntropy(Function):
         x, target, weight = ctx.saved_tensors
         wide, tangent = widen(x, x_tangent)
         # The loss is linear in log p, so its own formula carries the tangent on.
-        return likelihood_loss(_log_softmax_tangent(wide, tangent), target, weight, *ctx.settings).to(x.dtype)
-
-
-class CrossEntropyOfProbabilities(Function):
-    """L_i = -Σ_c q_ic log p_ic, p_i = softmax(x_i), for probabilities t_i as target.
-
-    q_ic = w_c s_ic with the smoothed target s_ic = (1 - ε) t_ic + ε/C. All of L is differentiable:
-
-        ∂L_i/∂x_ij = p_ij Σ_c q_ic - q_ij,   ∂L_i/∂t_ij = -(1 - ε) w_j log p_ij,   ∂L/∂w_j = -Σ_i s_ij log p_ij
-
-    each times g_i, the cotangent of L_i: for the mean ∂L/∂mean / N, whatever the weights.
-    Saved: inputs alone, as for class indices.
-    """
-
-    @staticmethod
-    def forward(x, target, weight, reduction, smoothing):
-        log_p, q, _, n, dtype = CrossEntropyOfProbabilities.parts(x, target, weight, smoothing)
-        return reduced(-(q * log_p).sum(class_axis(x)), reduction, n).to(dtype)
-
-    @staticmethod
-    def parts(x, target, weight, smoothing):
-        """log p, q, the smoothed target, the number of examples and the type of the result."""
-        dtype = common_type(x, target, weight)
-        x, target = widen(x, target)
-        axis = class_axis(x)
-        s = (1 - smoothing) * target + smoothing / x.shape[axis] if smoothing else target
-        q = s if weight is None else s * along_classes(widen(weight)[0], x)
-        n = math.prod(d for i, d in enumerate(x.shape) if i != axis) if x.numel() else 0
-        return torch.log_softmax(x, axis), q, s, n, dtype
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, target, weight, ctx.reduction, ctx.smoothing = inputs
-        save(ctx, x, target, weight)
-
-    @staticmethod
-    def backward(ctx, grad_out):
-        x, target, weight = ctx.saved_tensors
-        log_p, q, s, n, _ = CrossEntropyOfProbabilities.parts(x, target, weight, ctx.smoothing)
-        (g,) = widen(grad_out)
-        axis = class_axis(x)
-        each = share(g, ctx.reduction, n)
-        if ctx.reduction == "none":
-            each = each.unsqueeze(axis)
-        grad_x = grad_target = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            grad_x = (each * (log_p.exp() * q.sum(axis, keepdim=True) - q)).to(x.dtype)
-        if ctx.needs_input_grad[1]:
-            grad_target = (ctx.smoothing - 1) * each * log_p
-            if weight is not None:
-                grad_target = grad_target * along_classes(widen(weight)[0], x)
-            grad_target = grad_target.to(target.dtype)
-        if ctx.needs_input_grad[2]:
-            others = [i for i in range(x.dim()) if i != axis]
-            grad_weight = -each * s * log_p
-            grad_weight = (grad_weight.sum(others) if others else grad_weight).to(weight.dtype)
-        return grad_x, grad_target, grad_weight, None, None
-
-    @staticmethod
-    def jvp(ctx, x_tangent, target_tangent, weight_tangent, *_):
-        x, target, weight = ctx.saved_tensors
-        log_p, q, s, n, dtype = CrossEntropyOfProbabilities.parts(x, target, weight, ctx.smoothing)
-        q_tangent = (1 - ctx.smoothing) * target_tangent
-        if weight is not None:
-            q_tangent = q_tangent * along_classes(weight, x) + s * along_classes(weight_tangent, x)
-        change = q * _log_softmax_tangent(*widen(x, x_tangent)) + q_tangent * log_p
-        return reduced(-change.sum(class_axis(x)), ctx.reduction, n).to(dtype)
+        return likelihood_loss(log_softmax_tangent(wide, tangent), target, weight, *ctx.settings).to(x.dtype)
 
 
 def cross_entropy(
@@ -196,6 +129,8 @@ def cross_entropy(
         raise IndexError("input must have a dimension of classes: (C,) or (N, C, ...), but got a single number")
     if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0, but got {label_smoothing}")
+    if not input.is_floating_point():
+        raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
     smoothing = max(float(label_smoothing), 0.0)
     input, target, weight = autocast("cross_entropy", input, target, weight)
     if not of_probabilities:
@@ -203,8 +138,6 @@ def cross_entropy(
         target = check_classes(input, target, weight, ignore_index)
         return CrossEntropy.apply(input, target, weight, ignore_index, reduction, smoothing)
     classes = input.shape[class_axis(input)]
-    if not input.is_floating_point():
-        raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
     if weight is not None and weight.shape != (classes,):
         raise RuntimeError(f"weight must have one number per class, ({classes},), but got {tuple(weight.shape)}")
     return CrossEntropyOfProbabilities.apply(input, target, weight, reduction, smoothing)

@@ -9,8 +9,6 @@ from manualnet.functional.losses._arguments import need_tensors
 from manualnet.functional.losses._classes import check_classes, class_axis
 from manualnet.functional.losses._reduce import reduced, share
 
-_NOTHING_IGNORED = -1
-
 
 class HingeLoss(Function):
     """L_i = Σ_{j≠y} max(0, s_j - s_y + margin), and their mean over the examples, sum or none.
@@ -100,5 +98,5 @@ def hinge_loss(scores: Tensor, target: Tensor, margin: float = 1.0, reduction: s
     if scores.dim() not in (1, 2):
         raise ValueError(f"scores must have shape (C,) or (N, C), but got {tuple(scores.shape)}")
     (scores,) = autocast("hinge_loss", scores)
-    target = check_classes(scores, target, None, _NOTHING_IGNORED)
+    target = check_classes(scores, target)
     return HingeLoss.apply(scores, target, float(margin), reduction)

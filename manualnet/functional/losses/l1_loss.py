@@ -6,7 +6,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import widen
 from manualnet.functional._function import Function, save
 from manualnet.functional._shapes import sum_to
-from manualnet.functional.losses._pairs import check_pair, common_type, difference, total_weight
+from manualnet.functional.losses._pairs import check_pair, difference, rounded, total_weight
 from manualnet.functional.losses._reduce import reduced, resolve, share
 
 
@@ -26,7 +26,7 @@ class L1Loss(Function):
         loss = difference(x, target).abs()
         if weight is not None:
             loss = loss * weight
-        return reduced(loss, reduction, total_weight(weight, loss)).to(common_type(x, target, weight))
+        return rounded(reduced(loss, reduction, total_weight(weight, loss)), x, target, weight)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -59,7 +59,7 @@ class L1Loss(Function):
         change = reduced(change, ctx.reduction, total_weight(weight, change))
         if mean is not None:
             change = change - mean * weight_tangent.sum() / total_weight(weight, d)
-        return change.to(common_type(x, target, weight))
+        return rounded(change, x, target, weight)
 
 
 def l1_loss(

@@ -1,0 +1,77 @@
+"""Cross-entropy with probabilities as target: the second Function of ``cross_entropy``."""
+
+import math
+
+import torch
+
+from manualnet.functional._dtypes import widen
+from manualnet.functional._function import Function, save
+from manualnet.functional.losses._classes import along_classes, class_axis, log_softmax_tangent
+from manualnet.functional.losses._pairs import common_type
+from manualnet.functional.losses._reduce import reduced, share
+
+
+class CrossEntropyOfProbabilities(Function):
+    """L_i = -Σ_c q_ic log p_ic, p_i = softmax(x_i), for probabilities t_i as target.
+
+    q_ic = w_c s_ic with the smoothed target s_ic = (1 - ε) t_ic + ε/C. All of L is differentiable:
+
+        ∂L_i/∂x_ij = p_ij Σ_c q_ic - q_ij,   ∂L_i/∂t_ij = -(1 - ε) w_j log p_ij,   ∂L/∂w_j = -Σ_i s_ij log p_ij
+
+    each times g_i, the cotangent of L_i: for the mean ∂L/∂mean / N, whatever the weights.
+    Saved: inputs alone, as for class indices.
+    """
+
+    @staticmethod
+    def forward(x, target, weight, reduction, smoothing):
+        log_p, q, _, n, dtype = CrossEntropyOfProbabilities.parts(x, target, weight, smoothing)
+        return reduced(-(q * log_p).sum(class_axis(x)), reduction, n).to(dtype)
+
+    @staticmethod
+    def parts(x, target, weight, smoothing):
+        """log p, q, the smoothed target, the number of examples and the type of the result."""
+        dtype = common_type(x, target, weight)
+        x, target = widen(x, target)
+        axis = class_axis(x)
+        s = (1 - smoothing) * target + smoothing / x.shape[axis] if smoothing else target
+        q = s if weight is None else s * along_classes(widen(weight)[0], x)
+        n = math.prod(d for i, d in enumerate(x.shape) if i != axis) if x.numel() else 0
+        return torch.log_softmax(x, axis), q, s, n, dtype
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, target, weight, ctx.reduction, ctx.smoothing = inputs
+        save(ctx, x, target, weight)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, target, weight = ctx.saved_tensors
+        log_p, q, s, n, _ = CrossEntropyOfProbabilities.parts(x, target, weight, ctx.smoothing)
+        (g,) = widen(grad_out)
+        axis = class_axis(x)
+        each = share(g, ctx.reduction, n)
+        if ctx.reduction == "none":
+            each = each.unsqueeze(axis)
+        grad_x = grad_target = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (each * (log_p.exp() * q.sum(axis, keepdim=True) - q)).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            grad_target = (ctx.smoothing - 1) * each * log_p
+            if weight is not None:
+                grad_target = grad_target * along_classes(widen(weight)[0], x)
+            grad_target = grad_target.to(target.dtype)
+        if ctx.needs_input_grad[2]:
+            others = [i for i in range(x.dim()) if i != axis]
+            grad_weight = -each * s * log_p
+            grad_weight = (grad_weight.sum(others) if others else grad_weight).to(weight.dtype)
+        return grad_x, grad_target, grad_weight, None, None
+
+    @staticmethod
+    def jvp(ctx, x_tangent, target_tangent, weight_tangent, *_):
+        x, target, weight = ctx.saved_tensors
+        log_p, q, s, n, dtype = CrossEntropyOfProbabilities.parts(x, target, weight, ctx.smoothing)
+        q_tangent = (1 - ctx.smoothing) * target_tangent
+        if weight is not None:
+            q_tangent = q_tangent * along_classes(weight, x) + s * along_classes(weight_tangent, x)
+        change = q * log_softmax_tangent(*widen(x, x_tangent)) + q_tangent * log_p
+        return reduced(-change.sum(class_axis(x)), ctx.reduction, n).to(dtype)
