@@ -10,6 +10,8 @@ from manualnet import functional as F
 
 __all__ = ["BatchNorm1d", "BatchNorm2d"]
 
+_CONVERTER = nn.SyncBatchNorm.__dict__["convert_sync_batchnorm"].__func__.__code__
+
 
 class _ManualBatchNorm(_BatchNorm):
     """The part that the batch norms share; PyTorch's but for the function it ends in."""
@@ -37,7 +39,7 @@ class _ManualBatchNorm(_BatchNorm):
     def named_children(self):
         # PyTorch's converter takes every subclass of its batch norm and would put its own gradient in this one's
         # place without a word. It is recognised here because isinstance(m, torch.nn.BatchNorm2d) must stay true.
-        if sys._getframe(1).f_code is nn.SyncBatchNorm.convert_sync_batchnorm.__func__.__code__:
+        if sys._getframe(1).f_code is _CONVERTER:
             raise TypeError(
                 f"SyncBatchNorm would replace manualnet.nn.{type(self).__name__}'s hand-written gradient by PyTorch's; "
                 "train without it, or build the model from torch.nn"

@@ -110,6 +110,7 @@ def _pad(generator: torch.Generator) -> list[Sample]:
         samples += [
             Sample((line, (4, 2), mode), {}, f"{mode} line"),
             Sample((image, (2, 1, 0, 3), mode), {}, f"{mode} image"),
+            Sample((image, (-1, 2, 1, -1), mode), {}, f"{mode}, cut"),
             Sample((flipped, (2, 1, 0, 3), mode), {}, f"{mode} transposed"),
             Sample((volume, (1, 2, 2, 1, 1, 0), mode), {}, f"{mode} volume without batch"),
         ]

@@ -20,8 +20,8 @@ def _batch_norm(generator: torch.Generator) -> list[Sample]:
         c = x.shape[1]
         mean, var = normal(generator, c).detach(), torch.rand(c, generator=generator, dtype=torch.float64) + 0.5
         weight, bias = (normal(generator, c) if given else None for given in affine)
-        mean, var = (mean, var) if statistics else (None, None)
-        return Sample((x, mean, var, weight, bias, training), kwargs, label)
+        buffers = (mean, var) if statistics else (None, None)
+        return Sample((x, *buffers, weight, bias, training), kwargs, label)
 
     def image(*shape):
         return normal(generator, *shape)

@@ -1,6 +1,8 @@
 """What the reductions share: undoing the removal of axes."""
 
 from collections.abc import Sequence
+from operator import index
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -8,7 +10,7 @@ from torch import Tensor
 
 def kept_shape(shape: torch.Size, dim: int | Sequence[int] | None) -> tuple[int, ...]:
     """``shape`` with the reduced axes as 1; no dim, or an empty one, reduces all."""
-    axes = (dim,) if isinstance(dim, int) else tuple(dim or range(len(shape)))
+    axes = (index(dim),) if isinstance(dim, SupportsIndex) else tuple(dim or range(len(shape)))
     reduced = {axis % len(shape) for axis in axes} if shape else set()
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 

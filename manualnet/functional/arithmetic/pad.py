@@ -18,11 +18,11 @@ class Pad(Function):
 
         ∂L/∂x[i] = Σ_{j: i(j) = i} ∂L/∂y[j]
 
-    A constant copies each element once: its adjoint cuts the border off. With the padding l on the left and n
+    A constant copies each element once: its adjoint cuts the border off. With l places added on the left and n
     elements, t = j - l, the other modes have
 
         replicate   i(j) = t clamped to 0 … n-1
-        circular    i(j) = t mod n
+        circular    i(j) = t mod n (of the elements that are left, where a negative padding cuts)
         reflect     i(j) = |t| up to the last element, 2 (n-1) - t behind it
 
     whose adjoint adds the cotangents up by index, axis by axis. The rule is linear in x, but for the constant, whose
@@ -43,11 +43,10 @@ class Pad(Function):
         if ctx.mode == "constant":
             return torch_F.pad(grad_out, [-n for n in ctx.pad]), None, None, None
         (grad,) = widen(grad_out)
-        for axis, left in enumerate(ctx.pad[::2], start=1):
-            n = ctx.shape[-axis]
-            target = grad.new_zeros(*grad.shape[: grad.dim() - axis], n, *grad.shape[grad.dim() - axis + 1 :])
-            place = _place(torch.arange(grad.shape[-axis], device=grad.device) - left, n, ctx.mode)
-            grad = target.index_add(-axis, place, grad)
+        for axis, left, right in zip(range(grad.dim() - 1, -1, -1), ctx.pad[::2], ctx.pad[1::2], strict=False):
+            shape = [*grad.shape[:axis], ctx.shape[axis], *grad.shape[axis + 1 :]]
+            t = torch.arange(grad.shape[axis], device=grad.device) - left
+            grad = grad.new_zeros(shape).index_add(axis, _origin(t, ctx.shape[axis], left, right, ctx.mode), grad)
         return grad.to(grad_out.dtype), None, None, None
 
     @staticmethod
@@ -55,12 +54,13 @@ class Pad(Function):
         return torch_F.pad(x_dot, ctx.pad, ctx.mode)
 
 
-def _place(t: Tensor, n: int, mode: str) -> Tensor:
+def _origin(t: Tensor, n: int, left: int, right: int, mode: str) -> Tensor:
     """Where the elements at the places t, counted from the first of n, were copied from."""
     if mode == "replicate":
         return t.clamp(0, n - 1)
     if mode == "circular":
-        return t % n
+        cut = max(0, -left)
+        return (t - cut) % (n - cut - max(0, -right)) + cut
     return (n - 1) - ((n - 1) - t.abs()).abs()
 
 

@@ -34,7 +34,7 @@ def _flat(x: Tensor) -> Tensor:
 
 
 def stamp(
-    grad_out: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], size: tuple[int, int]
+    grad_out: Tensor, size: tuple[int, int], kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]
 ) -> Tensor:
     """The adjoint of summing windows: every cotangent (…, H', W') added to all of its window in the plane (…, H, W)."""
     *batch, h, w = grad_out.shape

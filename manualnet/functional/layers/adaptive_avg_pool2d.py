@@ -50,7 +50,7 @@ def _averaging(n_out: int, n: int, like: Tensor) -> Tensor:
     return ((k >= start) & (k < end)).to(like.dtype) / (end - start)
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int | None]) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int | None] | None) -> Tensor:
     """Means over windows that cover the plane evenly; the gradient is Aᵀ G B, see the class above.
 
     Args:

@@ -46,7 +46,7 @@ class AvgPool2d(Function):
                 for axis in (0, 1)
             ]
             divisor = counts[0].unsqueeze(1) * counts[1]
-        grad_x = stamp(wide / divisor, kernel, stride, padding, ctx.size)
+        grad_x = stamp(wide / divisor, ctx.size, kernel, stride, padding)
         return grad_x.to(grad_out.dtype), None, None, None, None, None, None
 
     @staticmethod

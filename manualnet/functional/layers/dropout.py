@@ -37,11 +37,13 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     >>> y.detach(), x.grad
     (tensor([0.0000, 1.2500, 1.2500, 0.0000, 1.2500]), tensor([0.0000, 1.2500, 1.2500, 0.0000, 1.2500]))
     """
-    refuse_complex("dropout", input)
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not isinstance(input, Tensor):
+        raise TypeError(f"dropout: the input must be a Tensor, not {type(input).__name__}")
+    refuse_complex("dropout", input)
     if p == 0 or not training or input.numel() == 0:
         return input
-    noise = scaled_mask(torch.empty_like(input), p)
+    noise = scaled_mask(torch.empty_like(input), float(p))
     y = MultiplyNoise.apply(input, noise)
     return input.copy_(y) if inplace else y

@@ -67,8 +67,8 @@ class StochasticPool2dEvaluation(Function):
     def backward(ctx, grad_out):
         x, y = ctx.saved_tensors
         g, a, y = widen(grad_out, x.clamp(min=0), y)
-        g = _ratio(g, _sums(a, *ctx.windows))
-        grad_x = 2 * a * stamp(g, *ctx.windows, x.shape[-2:]) - stamp(g * y, *ctx.windows, x.shape[-2:])
+        g, size = _ratio(g, _sums(a, *ctx.windows)), x.shape[-2:]
+        grad_x = 2 * a * stamp(g, size, *ctx.windows) - stamp(g * y, size, *ctx.windows)
         return torch.where(x >= 0, grad_x, 0).to(grad_out.dtype), None, None, None
 
     @staticmethod
@@ -136,9 +136,9 @@ def stochastic_pool2d(
     refuse_complex("stochastic_pool2d", input)
     if not input.is_floating_point():
         raise NotImplementedError(f"stochastic_pool2d: the input must be floating, but is {input.dtype}")
-    kernel, padding = pair(kernel_size), pair(padding)
-    stride = pair(stride) or kernel
+    kernel = pair(kernel_size)
+    windows = kernel, pair(stride) or kernel, pair(padding)
     if not training:
-        return StochasticPool2dEvaluation.apply(input, kernel, stride, padding)
-    _sums(torch.empty(input.shape, device="meta"), kernel, stride, padding)  # PyTorch's errors for wrong settings
-    return StochasticPool2dTraining.apply(input, _draw(input.detach(), kernel, stride, padding))
+        return StochasticPool2dEvaluation.apply(input, *windows)
+    _sums(torch.empty(input.shape, device="meta"), *windows)  # PyTorch's errors for wrong settings
+    return StochasticPool2dTraining.apply(input, _draw(input.detach(), *windows))
