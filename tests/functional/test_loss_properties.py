@@ -1,5 +1,6 @@
 """What every loss holds beside its values: strides, precision, autocast, transforms, what is saved, older arguments."""
 
+import math
 from itertools import product
 
 import pytest
@@ -83,6 +84,30 @@ def test_low_precision_is_as_accurate_as_pytorchs(name, reduction, dtype):
     results = [_value_and_gradients(f, *args, **kwargs) for f in _both(name)]
     exact = [t.double() if t.is_floating_point() else t for t in args]
     _assert_as_accurate(*results, _value_and_gradients(getattr(reference.functional, name), *exact, **kwargs))
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        *[(name, None) for name in EVERY],
+        *[(name, "weight") for name in PYTORCHS],
+        ("binary_cross_entropy_with_logits", "pos_weight"),
+    ],
+)
+def test_low_precision_is_float32_rounded_once(name, argument, dtype):
+    args = _arguments(name, dtype)
+    weights = {}
+    if argument:
+        shape = (5, 4) if name in ("mse_loss", "l1_loss") else (4,)
+        weights = {argument: torch.linspace(0.03, 2.9, math.prod(shape)).reshape(shape).to(dtype)}
+    rounded = _value_and_gradients(getattr(functional, name), *args, **weights)
+    args, weights = (
+        [t.float() if t.is_floating_point() else t for t in args],
+        {k: w.float() for k, w in weights.items()},
+    )
+    exact = _value_and_gradients(getattr(functional, name), *args, **weights)
+    torch.testing.assert_close(rounded, tuple(t.to(dtype) for t in exact), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("dtype", HALVES)

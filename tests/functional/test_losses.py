@@ -156,6 +156,16 @@ def test_broadcasting_warns_and_is_summed_back(name, reduction, shape, other, we
     torch.testing.assert_close(*results, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+def test_the_rule_itself_sums_what_was_broadcast(name):
+    """Asked for directly: autograd's engine would sum a gradient of the broadcast shape by itself."""
+    x, t = torch.randn(3, 1, requires_grad=True), torch.randn(4, requires_grad=True)
+    with pytest.warns(UserWarning, match="different to the input size"):
+        loss = getattr(functional, name)(x, t)
+    grad_x, grad_target, *_ = loss.grad_fn.apply(torch.ones(()))
+    assert (grad_x.shape, grad_target.shape) == (x.shape, t.shape)
+
+
 def test_the_right_class_of_one_leaves_no_rounding():
     """The right class is left out of the hinge, not subtracted again."""
     assert functional.hinge_loss(tensor([1e8, 0.0]), tensor(0)).item() == 0

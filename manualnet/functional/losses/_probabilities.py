@@ -70,8 +70,9 @@ class CrossEntropyOfProbabilities(Function):
     def jvp(ctx, x_tangent, target_tangent, weight_tangent, *_):
         x, target, weight = ctx.saved_tensors
         log_p, q, s, n, dtype = CrossEntropyOfProbabilities.parts(x, target, weight, ctx.smoothing)
-        q_tangent = (1 - ctx.smoothing) * target_tangent
+        q_tangent = (1 - ctx.smoothing) * widen(target_tangent)[0]
         if weight is not None:
+            weight, weight_tangent = widen(weight, weight_tangent)
             q_tangent = q_tangent * along_classes(weight, x) + s * along_classes(weight_tangent, x)
         change = q * log_softmax_tangent(*widen(x, x_tangent)) + q_tangent * log_p
         return reduced(-change.sum(class_axis(x)), ctx.reduction, n).to(dtype)

@@ -28,12 +28,12 @@ class BinaryCrossEntropyWithLogits(Function):
 
     @staticmethod
     def forward(x, target, weight, pos_weight, reduction):
-        z, t, v = _wide(x, target, pos_weight)
+        z, t, w, v = _wide(x, target, weight, pos_weight)
         log_sigmoid = torch.nn.functional.logsigmoid(z)
         if v is not None:
             log_sigmoid = (1 + (v - 1) * t) * log_sigmoid
         loss = (1 - t) * z - log_sigmoid
-        return reduced(loss if weight is None else loss * weight, reduction).to(target.dtype)
+        return reduced(loss if w is None else loss * w, reduction).to(target.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -51,10 +51,10 @@ class BinaryCrossEntropyWithLogits(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target, weight, pos_weight = ctx.saved_tensors
-        z, t, v, g = _wide(x, target, pos_weight, grad_out)
+        z, t, w, v, g = _wide(x, target, weight, pos_weight, grad_out)
         each = share(g, ctx.reduction, x.numel())
-        if weight is not None:
-            each = each * weight
+        if w is not None:
+            each = each * w
         grad_x = grad_target = None
         if ctx.needs_input_grad[0]:
             grad_x = (each * BinaryCrossEntropyWithLogits.slope_x(z, t, v)).to(x.dtype)
@@ -65,10 +65,10 @@ class BinaryCrossEntropyWithLogits(Function):
     @staticmethod
     def jvp(ctx, x_tangent, target_tangent, *_):
         x, target, weight, pos_weight = ctx.saved_tensors
-        z, t, v = _wide(x, target, pos_weight)
+        z, t, w, v = _wide(x, target, weight, pos_weight)
         change = BinaryCrossEntropyWithLogits.slope_x(z, t, v) * x_tangent
         change = change + BinaryCrossEntropyWithLogits.slope_target(z, v) * target_tangent
-        return reduced(change if weight is None else change * weight, ctx.reduction).to(target.dtype)
+        return reduced(change if w is None else change * w, ctx.reduction).to(target.dtype)
 
 
 def binary_cross_entropy_with_logits(
