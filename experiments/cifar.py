@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from experiments.training import data, recipes, results
-from experiments.training.config import Config, parse
+from experiments.training.config import Config
 from experiments.training.dashboard import Dashboard
 from experiments.training.device import pick_device, pick_precision, storage_dtype
 from experiments.training.errors import UsageError
@@ -30,7 +30,7 @@ def run(config: Config) -> dict:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     dataset = data.load(config.dataset, config.data_dir, config.data_url)
-    config = recipes.fill(config, dataset.name)
+    config = recipes.with_epochs(config, dataset.name)
     trainer = Trainer(config, device, precision)
     folder = results.make_folder(config)
     results.write_json(
@@ -138,7 +138,7 @@ def _summary(result: dict, folder: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    config = parse(arguments)
+    config = recipes.parse(arguments)
     try:
         run(config)
     except UsageError as error:

@@ -1,13 +1,9 @@
 """What a run is: one flat record, which is the command line, the file beside the results and the title of the run."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-import tyro
 
 Activation = Literal["relu", "leaky_relu", "prelu", "elu", "gelu", "sigmoid", "tanh", "step", "identity", "maxout"]
 Loss = Literal["cross_entropy", "hinge", "mse", "squared_error", "l1", "binary_cross_entropy", "triplet"]
@@ -18,7 +14,7 @@ Penalty = Literal["none", "l1", "l2", "elastic_net"]
 class Config:
     """Train a network on CIFAR-10 with hand-written gradients.
 
-    Whatever is left out takes the value that suits the model and the data set; runs/NAME/config.json says which.
+    The defaults shown are those of the model: see --model mlp --help.
     """
 
     dataset: Literal["auto", "cifar10", "embedded"] = "auto"
@@ -32,24 +28,24 @@ class Config:
     gradients: Literal["manual", "automatic"] = "manual"
     """manual: derived by hand, in manualnet. automatic: the same network differentiated by PyTorch."""
 
-    activation: Activation | None = None
+    activation: Activation = "gelu"
     """What a hidden unit does with its weighted sum."""
-    width: int | None = None
+    width: int = 256
     """Hidden units a layer (channels of the last group, for convnet)."""
-    depth: int | None = None
+    depth: int = 3
     """Hidden layers of mlp."""
-    pooling: Literal["max", "average", "stochastic"] | None = None
+    pooling: Literal["max", "average", "stochastic"] = "max"
     """How convnet shrinks its pictures."""
-    batch_norm: bool | None = None
+    batch_norm: bool = True
     """Normalise every hidden unit over the batch."""
-    dropout: float | None = None
+    dropout: float = 0.0
     """Probability with which a hidden unit is dropped in training."""
-    stochastic_depth: float | None = None
+    stochastic_depth: float = 0.0
     """Probability with which an inner block is dropped in training; above 0 the inner blocks are residual."""
 
-    loss: Loss | None = None
+    loss: Loss = "cross_entropy"
     """What is minimised. mse, squared_error, l1: against one-hot targets on raw scores."""
-    label_smoothing: float | None = None
+    label_smoothing: float = 0.2
     """Share of the target's probability that is spread over all classes (cross_entropy only)."""
     penalty: Penalty = "none"
     """Added to the loss, over all weights (not biases): sum of |w|, of w², or of beta w² + |w|."""
@@ -58,30 +54,30 @@ class Config:
     penalty_beta: float = 0.5
     """Elastic net's beta."""
 
-    optimizer: Literal["sgd", "adamw", "muon"] | None = None
+    optimizer: Literal["sgd", "adamw", "muon"] = "muon"
     """How weights follow the gradient. muon: orthogonal steps for the hidden weights, sgd for the rest."""
-    learning_rate: float | None = None
+    learning_rate: float = 0.24
     """Size of a step."""
-    momentum: float | None = None
+    momentum: float = 0.85
     """Share of the last step that is kept (sgd)."""
-    weight_decay: float | None = None
+    weight_decay: float = 0.004
     """Share by which weights shrink, times the learning rate."""
-    schedule: Literal["constant", "linear", "cosine"] | None = None
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
     """How the learning rate falls to 0 over the run."""
-    batch_size: int | None = None
+    batch_size: int = 2000
     """Pictures a step."""
     epochs: float | None = None
-    """Times that training sees every picture."""
+    """Times that training sees every picture; by default as many as suit model and data set."""
     max_steps: int | None = None
     """Stop after this many steps, if that is sooner. For trying out."""
 
-    flip: bool | None = None
+    flip: bool = True
     """Mirror pictures at random: every picture alternately, in successive epochs."""
-    crop: int | None = None
+    crop: int = 2
     """Shift pictures at random by up to this many pixels."""
-    cutout: int | None = None
+    cutout: int = 0
     """Blank a square of this many pixels at a random place."""
-    test_views: Literal["one", "flips", "flips_and_shifts"] | None = None
+    test_views: Literal["one", "flips", "flips_and_shifts"] = "flips_and_shifts"
     """Evaluate the picture, or the mean over its mirror image, or over shifts by a pixel as well."""
 
     train_on_all: bool = False
@@ -102,16 +98,6 @@ class Config:
     runs_dir: Path = Path("runs")
     """Where the run's folder is made."""
 
-    def filled(self, defaults: dict) -> Config:
-        """With ``defaults`` where nothing was said."""
-        missing = {k: v for k, v in defaults.items() if getattr(self, k) is None}
-        return dataclasses.replace(self, **missing)
-
     def record(self) -> dict:
         """As JSON has it."""
         return {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(self).items()}
-
-
-def parse(arguments: list[str] | None = None) -> Config:
-    """The command line."""
-    return tyro.cli(Config, args=arguments, prog="python -m experiments.cifar")

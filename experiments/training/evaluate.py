@@ -8,16 +8,11 @@ from experiments.training.pictures import Pictures
 
 @torch.no_grad()
 def scores(model: nn.Module, pictures: Pictures, views: str, size: int = 2000) -> Tensor:
-    """Scores of every picture, in float32 at least, meaned over the views: see :func:`views_of`."""
+    """Scores of every picture, in float32, as a weighted mean over the views: see :func:`views_of`."""
     training = model.training
     model.eval()
     try:
-        return torch.cat(
-            [
-                sum(weight * _wide(model(view)) for weight, view in views_of(images, views))
-                for images, _ in pictures.batches(size)
-            ]
-        )
+        return torch.cat([_mean(model, views_of(images, views)) for images, _ in pictures.batches(size)])
     finally:
         model.train(training)
 
@@ -42,8 +37,9 @@ def accuracy_by_class(scores: Tensor, labels: Tensor, classes: int) -> list[floa
     return [right[labels == k].mean().item() for k in range(classes)]
 
 
-def _wide(scores: Tensor) -> Tensor:
-    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+def _mean(model: nn.Module, views: list[tuple[float, Tensor]]) -> Tensor:
+    weighted = [weight * model(view).float() for weight, view in views]
+    return torch.stack(weighted).sum(0)
 
 
 def _shift(images: Tensor, by: int) -> Tensor:

@@ -25,7 +25,7 @@ class Objective:
     def __init__(self, ns, config: Config):
         F = self._functional = ns.functional
         self._config = config
-        smoothing = config.label_smoothing or 0.0
+        smoothing = config.label_smoothing
         self._loss = {
             "cross_entropy": lambda s, y: F.cross_entropy(s, y, label_smoothing=smoothing),
             "hinge": lambda s, y: F.hinge_loss(s, y),
@@ -34,7 +34,7 @@ class Objective:
             "l1": lambda s, y: F.l1_loss(s, one_hot(y, s)),
             "binary_cross_entropy": lambda s, y: F.binary_cross_entropy_with_logits(s, one_hot(y, s)),
             "triplet": lambda s, y: _triplet(F, s, y),
-        }[config.loss or "cross_entropy"]
+        }[config.loss]
 
     def __call__(self, scores: Tensor, labels: Tensor) -> Tensor:
         return self._loss(scores, labels)

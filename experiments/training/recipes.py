@@ -1,57 +1,53 @@
-"""Settings that suit a model and a data set, chosen on the validation set."""
+"""Settings that suit a model, chosen on the validation set; the command line that starts from them."""
+
+import argparse
+import dataclasses
+
+import tyro
 
 from experiments.training.config import Config
 
-_COMMON = {
+_PERCEPTRON = {
     "activation": "relu",
-    "pooling": "max",
     "width": 1024,
-    "depth": 3,
-    "batch_norm": True,
-    "dropout": 0.0,
-    "stochastic_depth": 0.0,
-    "loss": "cross_entropy",
     "label_smoothing": 0.0,
     "optimizer": "sgd",
-    "learning_rate": 0.1,
     "momentum": 0.9,
-    "weight_decay": 0.0,
-    "schedule": "linear",
     "batch_size": 500,
-    "epochs": 20.0,
-    "flip": True,
-    "crop": 0,
-    "cutout": 0,
     "test_views": "flips",
 }
 
+# What differs from Config's own defaults, which are convnet's: those of Keller Jordan's airbench94_muon.
 _MODELS: dict[str, dict] = {
-    "linear": {"learning_rate": 0.01, "epochs": 30.0},
-    "two_layer": {"epochs": 30.0, "learning_rate": 0.05, "weight_decay": 5e-4, "crop": 2},
-    "mlp": {"epochs": 60.0, "learning_rate": 0.05, "weight_decay": 5e-4, "crop": 2, "dropout": 0.2},
-    # Keller Jordan's airbench94_muon, whose rates are for a loss summed over a batch of 2000.
-    "convnet": {
-        "activation": "gelu",
-        "width": 256,
-        "label_smoothing": 0.2,
-        "optimizer": "muon",
-        "learning_rate": 0.24,
-        "momentum": 0.85,
-        "weight_decay": 0.004,
-        "batch_size": 2000,
-        "epochs": 10.0,
-        "crop": 2,
-        "test_views": "flips_and_shifts",
-    },
+    "convnet": {},
+    "linear": _PERCEPTRON | {"learning_rate": 0.01, "weight_decay": 0.0, "crop": 0},
+    "two_layer": _PERCEPTRON | {"learning_rate": 0.05, "weight_decay": 5e-4},
+    "mlp": _PERCEPTRON | {"learning_rate": 0.05, "weight_decay": 5e-4, "dropout": 0.2},
 }
 
-# A fifth of CIFAR-10's pictures, and easier ones.
-_EMBEDDED_EPOCHS = {"linear": 10.0, "two_layer": 15.0, "mlp": 15.0, "convnet": 8.0}
+# The embedded pictures are a fifth of CIFAR-10's, and easier.
+_EPOCHS = {
+    "cifar10": {"linear": 30.0, "two_layer": 30.0, "mlp": 60.0, "convnet": 10.0},
+    "embedded": {"linear": 10.0, "two_layer": 15.0, "mlp": 15.0, "convnet": 8.0},
+}
 
 
-def fill(config: Config, dataset: str) -> Config:
-    """``config`` with every setting that was left out."""
-    defaults = _COMMON | _MODELS[config.model]
-    if dataset == "embedded":
-        defaults["epochs"] = _EMBEDDED_EPOCHS[config.model]
-    return config.filled(defaults)
+def recipe(model: str) -> Config:
+    """The settings of a model."""
+    return Config(**{"model": model, **_MODELS[model]})
+
+
+def with_epochs(config: Config, dataset: str) -> Config:
+    """``config`` with the number of epochs that suits model and data set, if none was given."""
+    if config.epochs is not None:
+        return config
+    return dataclasses.replace(config, epochs=_EPOCHS[dataset][config.model])
+
+
+def parse(arguments: list[str] | None = None) -> Config:
+    """The command line. The model is read first, because the other defaults are its own."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--model", default="convnet")
+    model = first.parse_known_args(arguments)[0].model
+    start = recipe(model if model in _MODELS else "convnet")
+    return tyro.cli(Config, args=arguments, default=start, prog="python -m experiments.cifar")

@@ -2,6 +2,7 @@
 
 import sys
 
+from torch import Tensor
 from tqdm import tqdm
 
 from experiments.training.train import Progress
@@ -23,7 +24,8 @@ class Terminal:
         self._reset()
 
     def _reset(self) -> None:
-        self._loss = self._right = 0.0
+        self._loss: Tensor | float = 0.0
+        self._right: Tensor | float = 0.0
         self._seen = 0
 
     def step(self, progress: Progress) -> None:

@@ -46,7 +46,7 @@ class Trainer:
 
     def prepare(self, pictures: Pictures) -> None:
         """What must see pictures before the first step: a whitening layer, the optimizers' list of weights."""
-        if hasattr(self.model, "prepare"):
+        if isinstance(self.model, models.ConvNet):
             self.model.prepare(pictures.images[:5000])
         self.optimizers = optimizers.build(self.model, self.config)
         for optimizer in self.optimizers:
@@ -79,7 +79,7 @@ class Trainer:
     def plan(self, pictures: int) -> tuple[int, int]:
         """Steps in all, and in an epoch."""
         per_epoch = max(1, pictures // min(self.config.batch_size, pictures))
-        total = max(1, round(per_epoch * self.config.epochs))
+        total = max(1, round(per_epoch * (self.config.epochs or 1)))
         limit = self.config.max_steps
         return total if limit is None else min(total, limit), per_epoch
 
@@ -119,7 +119,7 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
-        if hasattr(self.model, "progress"):
+        if isinstance(self.model, models.ConvNet):
             self.model.progress(done)
 
 

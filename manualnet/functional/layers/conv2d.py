@@ -122,7 +122,7 @@ def _two(value: int | Sequence[int]) -> tuple[int, ...]:
 
 def _named_padding(x, padding, kernel, stride, dilation):
     if padding == "valid":
-        return x, 0
+        return x, (0, 0)
     if padding != "same":
         raise RuntimeError(f"conv2d: padding must be numbers, 'valid' or 'same', but is {padding!r}")
     if any(s != 1 for s in stride):
@@ -139,9 +139,9 @@ def conv2d(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: int | tuple[int, int] = 1,
-    padding: str | int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor:
     """Slide a kernel over the picture: at each place, the sum of the products of kernel and picture.
@@ -187,8 +187,10 @@ def conv2d(
         )
     input, weight, bias = autocast("conv2d", input, weight, bias)
     x = input.unsqueeze(0) if input.dim() == 3 else input
-    stride, dilation = _two(stride), _two(dilation)
+    step, spread = _two(stride), _two(dilation)
     if isinstance(padding, str):
-        x, padding = _named_padding(x, padding, weight.shape[2:], stride, dilation)
-    y = Conv2d.apply(x, weight, bias, stride, _two(padding), dilation, groups)
+        x, border = _named_padding(x, padding, weight.shape[2:], step, spread)
+    else:
+        border = _two(padding)
+    y = Conv2d.apply(x, weight, bias, step, border, spread, groups)
     return y.squeeze(0) if input.dim() == 3 else y
