@@ -20,21 +20,18 @@ def _slope(x: Tensor) -> Tensor:
     return 0.5 * (1 + torch.erf(x / math.sqrt(2))) + x * phi
 
 
-def _slope_in_place(x: Tensor) -> Tensor:
-    weighted_phi = (x * x).mul_(-0.5).exp_().mul_(x).mul_(1 / math.sqrt(2 * math.pi))
-    return x.mul_(math.sqrt(0.5)).erf_().add_(1).mul_(0.5).add_(weighted_phi)
-
-
 def _approximate_slope(x: Tensor) -> Tensor:
     x2 = x * x
     t = torch.tanh(_K * x * (1 + _C * x2))
     return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * _K * (1 + 3 * _C * x2)
 
 
+_SLOPES = {"none": _slope, "tanh": _approximate_slope}
+
+
 def _times_slope(ctx, grad: Tensor) -> Tensor:
     wide_grad, x = widen(grad, *ctx.saved_tensors)
-    slope = _slope(x) if ctx.approximate == "none" else _approximate_slope(x)
-    return (wide_grad * slope).to(grad.dtype)
+    return (wide_grad * _SLOPES[ctx.approximate](x)).to(grad.dtype)
 
 
 class GELU(Function):
@@ -65,8 +62,8 @@ class GELU(Function):
     @staticmethod
     def backward(ctx, grad_out):
         (x,) = ctx.saved_tensors
-        if ctx.approximate == "none" and x.device.type == "cpu" and plain(grad_out, x):
-            grad_x = times_slope(_slope_in_place, grad_out, x)
+        if x.device.type == "cpu" and plain(grad_out, x):
+            grad_x = times_slope(_SLOPES[ctx.approximate], grad_out, x)
             if grad_x is not None:
                 return grad_x, None
         return _times_slope(ctx, grad_out), None

@@ -64,14 +64,19 @@ def _lay_tiles(grad_out: Tensor, position: Tensor, size: tuple[int, int], tile: 
     grad_x[:, :, rows * th :].zero_()
     grad_x[:, :, :, columns * tw :].zero_()
     corner = torch.arange(0, rows * th, th)[:, None] * width + torch.arange(0, columns * tw, tw)
-    nothing = grad_out.new_zeros(())
     step = max(1, CHUNK // max(1, c * rows * columns))
+    # A mask of ones or zeros in every bit picks or drops a cotangent as it is.
+    bits = _BITS[grad_out.element_size()]
     for g, p, target in zip(*(t.split(step) for t in (grad_out, position, grad_x)), strict=True):
         for i in range(th):
             for j in range(tw):
                 place = target[:, :, i : i + (rows - 1) * th + 1 : th, j : j + (columns - 1) * tw + 1 : tw]
-                torch.where(p == corner + (i * width + j), g, nothing, out=place)
+                mask = (p == corner + (i * width + j)).to(bits).neg_()
+                torch.bitwise_and(g.view(bits), mask, out=place.view(bits))
     return grad_x
+
+
+_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def max_pool2d(
