@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from experiments.training import data, recipes, results
-from experiments.training.config import Config
+from experiments.training.config import Config, check
 from experiments.training.dashboard import Dashboard
 from experiments.training.device import pick_device, pick_precision, storage_dtype
 from experiments.training.errors import UsageError
@@ -25,6 +25,7 @@ from experiments.training.train import Progress, Trainer
 
 def run(config: Config) -> dict:
     """One run from the data to ``result.json``; returns what that file holds."""
+    check(config)
     device = pick_device(config.device)
     precision = pick_precision(config.precision, device)
     if config.threads is not None:

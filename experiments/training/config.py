@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from experiments.training.errors import UsageError
+
 Activation = Literal["relu", "leaky_relu", "prelu", "elu", "gelu", "sigmoid", "tanh", "step", "identity", "maxout"]
 Loss = Literal["cross_entropy", "hinge", "mse", "squared_error", "l1", "binary_cross_entropy", "triplet"]
 Penalty = Literal["none", "l1", "l2", "elastic_net"]
@@ -101,3 +103,35 @@ class Config:
     def record(self) -> dict:
         """As JSON has it."""
         return {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(self).items()}
+
+
+def check(config: Config) -> None:
+    """Refuse numbers that make no sense, before anything is loaded."""
+    ranges = {
+        "width": (1, None),
+        "depth": (1, None),
+        "dropout": (0, 1),
+        "stochastic_depth": (0, 1),
+        "label_smoothing": (0, 1),
+        "penalty_strength": (0, None),
+        "penalty_beta": (0, None),
+        "learning_rate": (0, None),
+        "momentum": (0, 1),
+        "weight_decay": (0, None),
+        "batch_size": (1, None),
+        "max_steps": (1, None),
+        "crop": (0, 31),
+        "cutout": (0, 32),
+        "threads": (1, None),
+        "seed": (0, None),
+    }
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        # Written so that NaN fails too.
+        if value is not None and not (low <= value and (high is None or value <= high)):
+            wanted = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise UsageError(f"--{name.replace('_', '-')} must be {wanted}, and is {value}")
+    if config.epochs is not None and not config.epochs > 0:
+        raise UsageError(f"--epochs must be more than 0, and is {config.epochs}")
+    if config.batch_norm and config.batch_size == 1:
+        raise UsageError("--batch-size 1 leaves batch normalisation nothing to average: use 2 or --no-batch-norm")

@@ -21,7 +21,7 @@ from torch.nn import (
 )
 
 from manualnet import functional
-from manualnet.nn import activations, conv, linear, losses, noise, normalisation, pooling
+from manualnet.nn import activations, conv, linear, losses, noise, normalisation, pooling, utils
 from manualnet.nn.activations import *  # noqa: F403
 from manualnet.nn.conv import *  # noqa: F403
 from manualnet.nn.linear import *  # noqa: F403
@@ -44,6 +44,7 @@ __all__ = [
     "Unflatten",
     "functional",
     "init",
+    "utils",
     *activations.__all__,
     *conv.__all__,
     *linear.__all__,

@@ -1,0 +1,109 @@
+"""The program, as a person runs it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from experiments.cifar import main
+
+QUICK = ["--dataset", "embedded", "--model", "linear", "--max-steps", "4"]
+
+
+def _run(tmp_path, *arguments):
+    main([*arguments, "--runs-dir", str(tmp_path)])
+
+
+def test_a_run_leaves_all_its_files(tmp_path, capsys):
+    _run(tmp_path, *QUICK, "--run-name", "first")
+    folder = tmp_path / "first"
+    result = json.loads((folder / "result.json").read_text())
+    wanted = "dataset model gradients device precision seed epochs train_seconds val_accuracy test_accuracy versions"
+    assert set(wanted.split()) <= result.keys()
+    assert result["versions"].keys() >= {"manualnet", "torch"}
+    assert (result["dataset"], result["model"], result["steps"]) == ("embedded", "linear", 4)
+    assert not result["train_on_all"]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["max_steps"] == 4
+    assert list(folder.glob("events.out.tfevents.*"))
+    out = capsys.readouterr().out
+    assert f"tensorboard --logdir {tmp_path}" in out
+    assert "test accuracy by class" in out
+
+
+def test_dashboard_has_its_scalars(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    _run(tmp_path, *QUICK, "--run-name", "first")
+    events = EventAccumulator(str(tmp_path / "first")).Reload()
+    tags = set(events.Tags()["scalars"])
+    assert {"training/loss", "training/accuracy", "training/learning rate", "validation/accuracy"} <= tags
+    assert "gradient norm/1.weight" in tags
+    assert [e.step for e in events.Scalars("training/loss")] == [1, 2, 3, 4]
+
+
+def test_training_on_all_is_recorded(tmp_path):
+    _run(tmp_path, *QUICK, "--run-name", "all", "--train-on-all")
+    result = json.loads((tmp_path / "all" / "result.json").read_text())
+    assert result["train_on_all"]
+    assert (result["train_pictures"], result["val_accuracy"]) == (10_000, None)
+
+
+def test_the_test_set_can_be_left_alone(tmp_path, capsys):
+    _run(tmp_path, *QUICK, "--run-name", "choosing", "--no-test")
+    assert json.loads((tmp_path / "choosing" / "result.json").read_text())["test_accuracy"] is None
+    assert "test accuracy" not in capsys.readouterr().out
+
+
+def test_no_run_is_written_over(tmp_path):
+    _run(tmp_path, *QUICK, "--run-name", "first")
+    with pytest.raises(SystemExit, match="error: .*first exists already: give another --run-name"):
+        _run(tmp_path, *QUICK, "--run-name", "first")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "cifar10", "--data-dir", "/nowhere"], "error: --data-dir /nowhere does not exist"),
+        ([*QUICK, "--device", "cuda"], "error: --device cuda: this machine has none"),
+        ([*QUICK, "--batch-size", "0"], "error: --batch-size must be at least 1, and is 0"),
+        ([*QUICK, "--epochs", "-1"], "error: --epochs must be more than 0, and is -1.0"),
+        ([*QUICK, "--max-steps", "0"], "error: --max-steps must be at least 1, and is 0"),
+        ([*QUICK, "--dropout", "1.5"], "error: --dropout must be from 0 to 1, and is 1.5"),
+        ([*QUICK, "--learning-rate", "-1"], "error: --learning-rate must be at least 0, and is -1.0"),
+        ([*QUICK, "--crop", "40"], "error: --crop must be from 0 to 31, and is 40"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SystemExit) as caught:
+        _run(tmp_path, *arguments)
+    text = str(caught.value.code)
+    assert text.startswith(message)
+    assert "\n" not in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_shows_the_models_own_defaults(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--model", "mlp", "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert "--learning-rate" in out
+    assert "500" in out
+
+
+def test_as_a_command_without_a_network(tmp_path):
+    """The whole way: a process of its own, no CIFAR-10, a mirror that nobody answers."""
+    environment = os.environ | {
+        "MANUALNET_DATA_URL": "http://127.0.0.1:9/cifar-10-python.tar.gz",
+        "MANUALNET_CACHE": str(tmp_path / "cache"),
+    }
+    command = [sys.executable, "-m", "experiments.cifar", *QUICK[2:], "--runs-dir", str(tmp_path / "runs")]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "training on the embedded data set" in done.stdout
+    assert len(list((tmp_path / "runs").glob("linear-manual-seed0-*/result.json"))) == 1
+    assert "Traceback" not in done.stderr
