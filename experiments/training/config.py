@@ -101,8 +101,9 @@ class Config:
     """Where the run's folder is made."""
 
     def record(self) -> dict:
-        """As JSON has it."""
-        return {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(self).items()}
+        """As JSON has it; where the files lie on this machine is left out."""
+        places = {"data_dir", "runs_dir"}
+        return {k: v for k, v in dataclasses.asdict(self).items() if k not in places}
 
 
 def check(config: Config) -> None:
@@ -116,7 +117,6 @@ def check(config: Config) -> None:
         "penalty_strength": (0, None),
         "penalty_beta": (0, None),
         "learning_rate": (0, None),
-        "momentum": (0, 1),
         "weight_decay": (0, None),
         "batch_size": (1, None),
         "max_steps": (1, None),
@@ -131,6 +131,8 @@ def check(config: Config) -> None:
         if value is not None and not (low <= value and (high is None or value <= high)):
             wanted = f"at least {low}" if high is None else f"from {low} to {high}"
             raise UsageError(f"--{name.replace('_', '-')} must be {wanted}, and is {value}")
+    if not 0 <= config.momentum < 1:
+        raise UsageError(f"--momentum must be at least 0 and below 1, and is {config.momentum}")
     if config.epochs is not None and not config.epochs > 0:
         raise UsageError(f"--epochs must be more than 0, and is {config.epochs}")
     if config.batch_norm and config.batch_size == 1:

@@ -6,32 +6,39 @@ import torch
 from torch import nn
 
 from experiments.training.config import Config
+from experiments.training.models import ConvNet
 from manualnet.optim import Muon
 
-# Of the speed record's recipe, per unit of Muon's learning rate, for a loss summed over the batch.
+# The speed record's rates per unit of Muon's, for a loss summed over the batch and scores divided by the width.
 _HEAD, _BIAS = 0.67 / 0.24, 0.053 / 0.24
 
 
 def build(model: nn.Module, config: Config) -> list[torch.optim.Optimizer]:
     """One optimizer, or for muon two: orthogonal steps for hidden weights, gradient descent for the rest."""
-    lr, decay = config.learning_rate, config.weight_decay
-    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    weights, others = [p for _, p in named if p.dim() > 1], [p for _, p in named if p.dim() <= 1]
-    groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    groups = [g for g in groups if g["params"]]
-    if config.optimizer == "sgd":
-        return [torch.optim.SGD(groups, lr=lr, momentum=config.momentum, nesterov=config.momentum > 0)]
+    lr, decay, momentum = config.learning_rate, config.weight_decay, config.momentum
+    trained = [p for p in model.parameters() if p.requires_grad]
+    weights, others = [p for p in trained if p.dim() > 1], [p for p in trained if p.dim() <= 1]
     if config.optimizer == "adamw":
-        return [torch.optim.AdamW(groups, lr=lr)]
-    head = weights[-1]
-    summed = config.batch_size
-    rest = [
-        {"params": [head], "lr": lr * _HEAD * summed, "weight_decay": decay / (lr * _HEAD * summed)},
-        {"params": others, "lr": lr * _BIAS * summed, "weight_decay": decay / (lr * _BIAS * summed)},
-    ]
-    hidden = weights[:-1]
-    sgd = torch.optim.SGD([g for g in rest if g["params"]], momentum=config.momentum, nesterov=config.momentum > 0)
-    return [sgd, Muon(hidden, lr=lr, momentum=0.6)] if hidden else [sgd]
+        return [torch.optim.AdamW(_groups((weights, lr, decay), (others, lr, 0.0)))]
+    if config.optimizer == "sgd":
+        return [_descent(momentum, (weights, lr, decay), (others, lr, 0.0))]
+    *hidden, head = weights
+    if isinstance(model, ConvNet):
+        rates = lr * _HEAD * config.batch_size, lr * _BIAS * config.batch_size
+        # The record's decay is the share by which weights shrink a step, whatever their rate.
+        decays = [decay / rate if rate else 0.0 for rate in rates]
+    else:
+        rates, decays = (lr, lr), [decay, 0.0]
+    rest = _descent(momentum, ([head], rates[0], decays[0]), (others, rates[1], decays[1]))
+    return [rest, Muon(hidden, lr=lr, momentum=0.6)] if hidden else [rest]
+
+
+def _groups(*groups: tuple[list[nn.Parameter], float, float]) -> list[dict]:
+    return [{"params": p, "lr": rate, "weight_decay": decay} for p, rate, decay in groups if p]
+
+
+def _descent(momentum: float, *groups: tuple[list[nn.Parameter], float, float]) -> torch.optim.SGD:
+    return torch.optim.SGD(_groups(*groups), momentum=momentum, nesterov=momentum > 0)
 
 
 def schedule(kind: str) -> Callable[[float], float]:

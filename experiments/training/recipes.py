@@ -20,14 +20,22 @@ _PERCEPTRON = {
 # What differs from Config's own defaults, which are convnet's: those of Keller Jordan's airbench94_muon.
 _MODELS: dict[str, dict] = {
     "convnet": {},
-    "linear": _PERCEPTRON | {"learning_rate": 0.01, "weight_decay": 0.0, "crop": 0},
+    "linear": _PERCEPTRON
+    | {
+        "learning_rate": 0.003,
+        "label_smoothing": 0.1,
+        "weight_decay": 0.0,
+        "penalty": "l2",
+        "penalty_strength": 1e-3,
+        "crop": 1,
+    },
     "two_layer": _PERCEPTRON | {"learning_rate": 0.05, "weight_decay": 5e-4},
     "mlp": _PERCEPTRON | {"learning_rate": 0.05, "weight_decay": 5e-4, "dropout": 0.2},
 }
 
 # The embedded pictures are a fifth of CIFAR-10's, and easier.
 _EPOCHS = {
-    "cifar10": {"linear": 30.0, "two_layer": 30.0, "mlp": 60.0, "convnet": 12.0},
+    "cifar10": {"linear": 50.0, "two_layer": 30.0, "mlp": 60.0, "convnet": 12.0},
     "embedded": {"linear": 10.0, "two_layer": 15.0, "mlp": 15.0, "convnet": 8.0},
 }
 

@@ -11,6 +11,7 @@ import manualnet
 from experiments.training import models, optimizers
 from experiments.training.config import Config
 from experiments.training.device import autocast, weight_dtype
+from experiments.training.errors import UsageError
 from experiments.training.evaluate import scores
 from experiments.training.objective import Objective
 from experiments.training.pictures import Pictures
@@ -111,6 +112,8 @@ class Trainer:
             synchronize(self.device)
             seconds += time.perf_counter() - started
             epoch += 1
+            if not loss.isfinite():
+                raise UsageError(f"the loss became {loss.item()} in epoch {epoch}: try a smaller --learning-rate")
             each_epoch(epoch)
         return seconds
 

@@ -59,7 +59,7 @@ def test_the_test_set_can_be_left_alone(tmp_path, capsys):
 
 def test_no_run_is_written_over(tmp_path):
     _run(tmp_path, *QUICK, "--run-name", "first")
-    with pytest.raises(SystemExit, match="error: .*first exists already: give another --run-name"):
+    with pytest.raises(SystemExit, match=r"error: .*first exists already: give another --run-name"):
         _run(tmp_path, *QUICK, "--run-name", "first")
 
 

@@ -123,13 +123,21 @@ def test_convnet_refuses_maxout(embedded):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
 @pytest.mark.parametrize("model", MODELS)
-def test_every_optimizer_moves_every_weight(embedded, optimizer, model):
-    pictures = _pictures(embedded)
-    trainer = _trainer(pictures, model, optimizer=optimizer, learning_rate=0.01)
+def test_every_optimizer_learns_with_every_weight(embedded, optimizer, model):
+    pictures = _pictures(embedded, count=16)
+    trainer = _trainer(pictures, model, optimizer=optimizer, learning_rate=0.003, label_smoothing=0.0)
     before = [p.detach().clone() for p in trainer.model.parameters() if p.requires_grad]
-    trainer.step(*next(pictures.epoch(0, trainer.config)))
+    losses = [trainer.step(*next(pictures.epoch(0, trainer.config)))[0].item() for _ in range(20)]
     after = [p for p in trainer.model.parameters() if p.requires_grad]
     assert all(not torch.equal(b, a) for b, a in zip(before, after, strict=True))
+    assert losses[-1] < losses[0]
+
+
+def test_a_loss_that_is_no_number_ends_the_run(embedded):
+    pictures = _pictures(embedded)
+    config = dataclasses.replace(recipes.recipe("linear"), epochs=2.0, batch_size=16, learning_rate=1e200)
+    with pytest.raises(UsageError, match=r"the loss became .* in epoch 1: try a smaller --learning-rate"):
+        Trainer(config, CPU, "float64").fit(pictures)
 
 
 def test_penalty_is_reported_apart_and_shrinks_weights(embedded):
