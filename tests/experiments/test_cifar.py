@@ -88,11 +88,11 @@ def test_a_mistake_is_one_line(tmp_path, monkeypatch, arguments, message):
 
 def test_help_shows_the_models_own_defaults(capsys):
     with pytest.raises(SystemExit) as caught:
-        main(["--model", "mlp", "--help"])
+        main(["--model", "linear", "--help"])
     assert caught.value.code == 0
     out = capsys.readouterr().out
     assert "--learning-rate" in out
-    assert "500" in out
+    assert "0.003" in out
 
 
 def test_as_a_command_without_a_network(tmp_path):
