@@ -39,9 +39,9 @@ def run(config: Config) -> dict:
     )
 
     train, validation, test = _pictures(dataset, config, device, storage_dtype(precision))
-    steps, per_epoch = trainer.plan(len(train))
+    steps = trainer.steps(len(train))
     dashboard = Dashboard(folder, every=max(1, steps // 500))
-    terminal = Terminal(steps, per_epoch, min(config.batch_size, len(train)))
+    terminal = Terminal(steps * min(config.batch_size, len(train)))
     terminal.say(
         f"{config.model} on {dataset.name}: {len(train):,} pictures, {steps:,} steps, {config.gradients} gradients, "
         f"{device}, {precision}\n{folder}, watch it with: tensorboard --logdir {config.runs_dir}"

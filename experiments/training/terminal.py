@@ -11,11 +11,10 @@ from experiments.training.train import Progress
 class Terminal:
     """Loss and accuracy since the epoch began, pictures a second, time left."""
 
-    def __init__(self, steps: int, epoch_steps: int, batch_size: int):
+    def __init__(self, pictures: int):
         self._interactive = sys.stderr.isatty()
-        self._epoch_steps, self._size = epoch_steps, batch_size
         self._bar = tqdm(
-            total=steps * batch_size,
+            total=pictures,
             unit=" pictures",
             unit_scale=True,
             disable=not self._interactive,

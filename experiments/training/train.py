@@ -71,18 +71,18 @@ class Trainer:
 
     def evaluate(self, pictures: Pictures, views: str | None = None) -> Tensor:
         with autocast(self.precision, self.device):
-            return scores(self.model, pictures, views or self.config.test_views or "one")
+            return scores(self.model, pictures, views or self.config.test_views)
 
     @torch.no_grad()
     def loss(self, scores: Tensor, labels: Tensor) -> float:
         return self.objective(scores, labels).item()
 
-    def plan(self, pictures: int) -> tuple[int, int]:
-        """Steps in all, and in an epoch."""
+    def steps(self, pictures: int) -> int:
+        """Steps of the whole run."""
         per_epoch = max(1, pictures // min(self.config.batch_size, pictures))
         total = max(1, round(per_epoch * (self.config.epochs or 1)))
         limit = self.config.max_steps
-        return total if limit is None else min(total, limit), per_epoch
+        return total if limit is None else min(total, limit)
 
     def fit(
         self,
@@ -92,7 +92,7 @@ class Trainer:
     ) -> float:
         """Train to the end; the seconds that it took, without what ``each_epoch`` did."""
         config = self.config
-        total, _ = self.plan(len(pictures))
+        total = self.steps(len(pictures))
         share = optimizers.schedule(config.schedule)
         started = time.perf_counter()
         self.prepare(pictures)

@@ -1,4 +1,6 @@
-"""What the pooling layers share: elements of windows, and where they lie."""
+"""What pooling and convolution share: windows, their elements, and where they lie."""
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as torch_F
@@ -9,7 +11,7 @@ from manualnet.functional._dtypes import uncast, widen
 Size2 = int | tuple[int, int]
 
 
-def pair(value: Size2 | None) -> tuple[int, ...]:
+def pair(value: int | Sequence[int] | None) -> tuple[int, ...]:
     """One number stands for both axes; None and an empty tuple for nothing."""
     numbers = () if value is None else (value,) if isinstance(value, int) else tuple(value)
     return numbers * 2 if len(numbers) == 1 else numbers

@@ -11,6 +11,7 @@ from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic.pad import pad
+from manualnet.functional.layers._windows import pair
 
 
 class Conv2d(Function):
@@ -114,12 +115,6 @@ def _grad_weight_chunked(grad_out, x, weight_shape, stride, padding, dilation, g
     return total.view(kh, kw, c, out_channels).permute(3, 2, 0, 1).to(x.dtype)
 
 
-def _two(value: int | Sequence[int]) -> tuple[int, ...]:
-    """One number stands for both axes."""
-    numbers = (value,) if isinstance(value, int) else tuple(value)
-    return numbers * 2 if len(numbers) == 1 else numbers
-
-
 def _named_padding(x, padding, kernel, stride, dilation):
     if padding == "valid":
         return x, (0, 0)
@@ -187,10 +182,10 @@ def conv2d(
         )
     input, weight, bias = autocast("conv2d", input, weight, bias)
     x = input.unsqueeze(0) if input.dim() == 3 else input
-    step, spread = _two(stride), _two(dilation)
+    step, spread = pair(stride), pair(dilation)
     if isinstance(padding, str):
         x, border = _named_padding(x, padding, weight.shape[2:], step, spread)
     else:
-        border = _two(padding)
+        border = pair(padding)
     y = Conv2d.apply(x, weight, bias, step, border, spread, groups)
     return y.squeeze(0) if input.dim() == 3 else y

@@ -37,13 +37,12 @@ class Linear(Function):
         x, weight = ctx.saved_tensors
         grad_x = grad_weight = grad_bias = None
         # One unit without its axis is given the axis for the products, and loses it again.
-        unit = ctx.unit
-        g = grad_out.unsqueeze(-1) if unit else grad_out
+        g = grad_out.unsqueeze(-1) if ctx.unit else grad_out
         if ctx.needs_input_grad[0]:
-            grad_x = g @ (weight.unsqueeze(0) if unit else weight)
+            grad_x = g @ (weight.unsqueeze(0) if ctx.unit else weight)
         if ctx.needs_input_grad[1]:
             grad_weight = g.reshape(-1, g.shape[-1]).t() @ x.reshape(-1, x.shape[-1])
-            grad_weight = grad_weight.squeeze(0) if unit else grad_weight
+            grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
         if ctx.needs_input_grad[2]:
             grad_bias = sum_to(grad_out, ctx.bias_shape)
         return grad_x, grad_weight, grad_bias
