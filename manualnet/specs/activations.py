@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from manualnet.specs.spec import Kink, Sample, Spec, away_from, leaf, normal
+from manualnet.check.spec import Kink, Sample
+from manualnet.specs.spec import away_from, leaf, normal, operation
 
 
 def elementwise(kink: float | None = None, **kwargs) -> Callable[[torch.Generator], list[Sample]]:
@@ -133,7 +134,7 @@ GELU: list[dict] = [{}, {"approximate": "tanh"}]
 LEAKY: list[dict] = [{}, *({"negative_slope": slope} for slope in (0.1, 2.0, 0.0, -1.5))]
 
 SPECS = [
-    Spec(
+    operation(
         "elu",
         with_options(*ELU, kink=0.0),
         lambda: [kink(0.0, 1.0), kink(-0.0, 1.0), kink(0.0, 0.5, alpha=0.5)],
@@ -141,13 +142,13 @@ SPECS = [
         rows=("S12",),
         module="ELU",
     ),
-    Spec(
+    operation(
         "gelu",
         with_options(*GELU),
         extremes=far_out(*GELU),
         module="GELU",
     ),
-    Spec(
+    operation(
         "leaky_relu",
         with_options(*LEAKY, kink=0.0),
         lambda: [kink(0.0, 0.01), kink(-0.0, 0.01), kink(0.0, 0.1, negative_slope=0.1)],
@@ -155,9 +156,9 @@ SPECS = [
         rows=("S9",),
         module="LeakyReLU",
     ),
-    Spec("log_softmax", _distribution, extremes=_distribution_extremes, rows=("S33",), module="LogSoftmax"),
-    Spec("maxout", _maxout, _maxout_ties, _maxout_extremes, rows=("S11",), module="Maxout"),
-    Spec(
+    operation("log_softmax", _distribution, extremes=_distribution_extremes, rows=("S33",), module="LogSoftmax"),
+    operation("maxout", _maxout, _maxout_ties, _maxout_extremes, rows=("S11",), module="Maxout"),
+    operation(
         "prelu",
         _prelu,
         _prelu_kinks,
@@ -165,7 +166,7 @@ SPECS = [
         rows=("S10",),
         module="PReLU",
     ),
-    Spec(
+    operation(
         "relu",
         elementwise(0.0),
         lambda: [kink(0.0, 0.0), kink(-0.0, 0.0)],
@@ -173,9 +174,9 @@ SPECS = [
         rows=("S8",),
         module="ReLU",
     ),
-    Spec("sigmoid", elementwise(), extremes=extremes(), rows=("S4",), module="Sigmoid"),
-    Spec("softmax", _distribution, extremes=_distribution_extremes, rows=("S5",), module="Softmax"),
-    Spec(
+    operation("sigmoid", elementwise(), extremes=extremes(), rows=("S4",), module="Sigmoid"),
+    operation("softmax", _distribution, extremes=_distribution_extremes, rows=("S5",), module="Softmax"),
+    operation(
         "step",
         elementwise(0.0),
         lambda: [kink(0.0, 0.0), kink(-0.0, 0.0)],
@@ -184,5 +185,5 @@ SPECS = [
         module="Step",
         flat=True,
     ),
-    Spec("tanh", elementwise(), extremes=extremes(), rows=("S7",), module="Tanh"),
+    operation("tanh", elementwise(), extremes=extremes(), rows=("S7",), module="Tanh"),
 ]

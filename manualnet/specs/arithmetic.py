@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from manualnet.specs.spec import Sample, Spec, leaf, normal
+from manualnet.check.spec import Sample
+from manualnet.specs.spec import Operation, leaf, normal, operation
 
 
 def _pairs(**scaled) -> Callable[[torch.Generator], list[Sample]]:
@@ -129,12 +130,12 @@ def _reduction_extremes() -> list[Sample]:
     return [Sample((leaf([-1e4, 0.0, 1e4, 1e4]),), {}, "±1e4")]
 
 
-SPECS: list[Spec] = [
-    Spec("add", _pairs(alpha=-1.5), extremes=_pair_extremes, rows=("S59",)),
-    Spec("sub", _pairs(alpha=3), extremes=_pair_extremes, rows=("S48",)),
-    Spec("mul", _pairs(), extremes=_pair_extremes, rows=("S59",)),
-    Spec("pad", _pad, extremes=_pad_extremes, rows=("S15",)),
-    Spec("matmul", _matmul, extremes=_matmul_extremes, rows=("S1", "S41")),
-    Spec("sum", _sum, extremes=_reduction_extremes, rows=("S1",)),
-    Spec("mean", _reduction, extremes=_reduction_extremes, rows=("S26",)),
+SPECS: list[Operation] = [
+    operation("add", _pairs(alpha=-1.5), extremes=_pair_extremes, rows=("S59",)),
+    operation("sub", _pairs(alpha=3), extremes=_pair_extremes, rows=("S48",)),
+    operation("mul", _pairs(), extremes=_pair_extremes, rows=("S59",)),
+    operation("pad", _pad, extremes=_pad_extremes, rows=("S15",)),
+    operation("matmul", _matmul, extremes=_matmul_extremes, rows=("S1", "S41")),
+    operation("sum", _sum, extremes=_reduction_extremes, rows=("S1",)),
+    operation("mean", _reduction, extremes=_reduction_extremes, rows=("S26",)),
 ]

@@ -2,7 +2,8 @@
 
 import torch
 
-from manualnet.specs.spec import Kink, Sample, Spec, away_from, leaf, normal
+from manualnet.check.spec import Kink, Sample
+from manualnet.specs.spec import Operation, away_from, leaf, normal, operation
 
 
 def _spread(generator: torch.Generator, *shape: int) -> torch.Tensor:
@@ -174,18 +175,20 @@ def _noise_extremes(*args) -> list[Sample]:
     return [Sample((leaf([-1e4, 0.0, 1e4]), 0.5, *args), {}, "±1e4")]
 
 
-SPECS: list[Spec] = [
-    Spec("batch_norm", _batch_norm, extremes=_batch_norm_extremes, rows=("S30",), module="BatchNorm2d"),
-    Spec("max_pool2d", _max_pool2d, _max_pool2d_kinks, _max_pool2d_extremes, rows=("S15",), module="MaxPool2d"),
-    Spec("avg_pool2d", _avg_pool2d, extremes=lambda: _average_extremes(2, 1, 1), rows=("S15",), module="AvgPool2d"),
-    Spec(
+SPECS: list[Operation] = [
+    operation("batch_norm", _batch_norm, extremes=_batch_norm_extremes, rows=("S30",), module="BatchNorm2d"),
+    operation("max_pool2d", _max_pool2d, _max_pool2d_kinks, _max_pool2d_extremes, rows=("S15",), module="MaxPool2d"),
+    operation(
+        "avg_pool2d", _avg_pool2d, extremes=lambda: _average_extremes(2, 1, 1), rows=("S15",), module="AvgPool2d"
+    ),
+    operation(
         "adaptive_avg_pool2d",
         _adaptive_avg_pool2d,
         extremes=lambda: _average_extremes((1, 2)),
         rows=("S15",),
         module="AdaptiveAvgPool2d",
     ),
-    Spec(
+    operation(
         "stochastic_pool2d",
         _stochastic_pool2d,
         _stochastic_pool2d_kinks,
@@ -194,8 +197,8 @@ SPECS: list[Spec] = [
         module="StochasticPool2d",
         random=True,
     ),
-    Spec("dropout", _dropout, extremes=_noise_extremes, rows=("S30",), module="Dropout", random=True),
-    Spec(
+    operation("dropout", _dropout, extremes=_noise_extremes, rows=("S30",), module="Dropout", random=True),
+    operation(
         "stochastic_depth",
         _stochastic_depth,
         extremes=lambda: _noise_extremes("row"),

@@ -5,7 +5,8 @@ from itertools import product
 import torch
 from torch import Generator, Tensor
 
-from manualnet.specs.spec import Kink, Sample, Spec, leaf, normal
+from manualnet.check.spec import Kink, Sample
+from manualnet.specs.spec import Operation, leaf, normal, operation
 
 REDUCTIONS = ("mean", "sum", "none")
 Calls = list[tuple[str, tuple, dict]]
@@ -221,12 +222,12 @@ def triplet_extremes() -> list[Sample]:
     return [Sample((leaf([1e4, 0.0]), leaf([-1e4, 0.0]), leaf([0.0, 1e4])), {}, "±1e4")]
 
 
-SPECS: list[Spec] = [
-    Spec("hinge_loss", hinge_samples, hinge_kinks, score_extremes, ("S24", "S25", "S26", "S27"), "HingeLoss"),
-    Spec("cross_entropy", cross_entropy_samples, list, cross_entropy_extremes, ("S33", "S34"), "CrossEntropyLoss"),
-    Spec("nll_loss", nll_samples, list, score_extremes, ("S34",), "NLLLoss"),
-    Spec("binary_cross_entropy", bce_samples, bce_kinks, bce_extremes, ("S36",), "BCELoss"),
-    Spec(
+SPECS: list[Operation] = [
+    operation("hinge_loss", hinge_samples, hinge_kinks, score_extremes, ("S24", "S25", "S26", "S27"), "HingeLoss"),
+    operation("cross_entropy", cross_entropy_samples, list, cross_entropy_extremes, ("S33", "S34"), "CrossEntropyLoss"),
+    operation("nll_loss", nll_samples, list, score_extremes, ("S34",), "NLLLoss"),
+    operation("binary_cross_entropy", bce_samples, bce_kinks, bce_extremes, ("S36",), "BCELoss"),
+    operation(
         "binary_cross_entropy_with_logits",
         bce_with_logits_samples,
         list,
@@ -234,8 +235,8 @@ SPECS: list[Spec] = [
         ("S36",),
         "BCEWithLogitsLoss",
     ),
-    Spec("mse_loss", pair_samples, list, pair_extremes, ("S36", "S48"), "MSELoss"),
-    Spec("squared_error", squared_error_samples, list, pair_extremes, ("S48", "S56"), "SquaredError"),
-    Spec("l1_loss", pair_samples, l1_kinks, pair_extremes, ("S36",), "L1Loss"),
-    Spec("triplet_loss", triplet_samples, triplet_kinks, triplet_extremes, ("S35",), "TripletLoss"),
+    operation("mse_loss", pair_samples, list, pair_extremes, ("S36", "S48"), "MSELoss"),
+    operation("squared_error", squared_error_samples, list, pair_extremes, ("S48", "S56"), "SquaredError"),
+    operation("l1_loss", pair_samples, l1_kinks, pair_extremes, ("S36",), "L1Loss"),
+    operation("triplet_loss", triplet_samples, triplet_kinks, triplet_extremes, ("S35",), "TripletLoss"),
 ]

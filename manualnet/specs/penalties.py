@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from manualnet.specs.spec import Kink, Sample, Spec, away_from, leaf, normal
+from manualnet.check.spec import Kink, Sample
+from manualnet.specs.spec import away_from, leaf, normal, operation
 
 
 def _samples(**kwargs) -> Callable[[torch.Generator], list[Sample]]:
@@ -37,9 +38,9 @@ def _extremes(**kwargs) -> Callable[[], list[Sample]]:
 
 
 SPECS = [
-    Spec(
+    operation(
         "elastic_net", _samples(beta=0.7), _kinks([-3.0, 0.0, 0.0, 4.0], beta=0.5), _extremes(beta=0.5), ("S29", "S32")
     ),
-    Spec("l1_penalty", _samples(), _kinks([-1.0, 0.0, 0.0, 1.0]), _extremes(), ("S29", "S32")),
-    Spec("l2_penalty", _samples(), _kinks([-4.0, 0.0, 0.0, 6.0]), _extremes(), ("S29", "S32")),
+    operation("l1_penalty", _samples(), _kinks([-1.0, 0.0, 0.0, 1.0]), _extremes(), ("S29", "S32")),
+    operation("l2_penalty", _samples(), _kinks([-4.0, 0.0, 0.0, 6.0]), _extremes(), ("S29", "S32")),
 ]

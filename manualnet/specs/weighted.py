@@ -2,7 +2,8 @@
 
 import torch
 
-from manualnet.specs.spec import Sample, Spec, leaf, normal
+from manualnet.check.spec import Sample
+from manualnet.specs.spec import leaf, normal, operation
 
 
 def _linear(generator: torch.Generator) -> list[Sample]:
@@ -57,6 +58,6 @@ def _conv2d_extremes() -> list[Sample]:
 
 
 SPECS = [
-    Spec("linear", _linear, extremes=_linear_extremes, rows=("S1", "S2", "S41", "S50"), module="Linear"),
-    Spec("conv2d", _conv2d, extremes=_conv2d_extremes, rows=("S15",), module="Conv2d"),
+    operation("linear", _linear, extremes=_linear_extremes, rows=("S1", "S2", "S41", "S50"), module="Linear"),
+    operation("conv2d", _conv2d, extremes=_conv2d_extremes, rows=("S15",), module="Conv2d"),
 ]

@@ -63,7 +63,7 @@ def test_every_function_has_a_spec():
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_twin_and_module_exist(spec):
-    assert callable(spec.twin)
+    assert callable(spec.reference)
     if spec.module:
         assert issubclass(getattr(nn, spec.module), torch.nn.Module)
         assert getattr(reference.nn, spec.module) is not getattr(nn, spec.module)
@@ -81,7 +81,7 @@ def test_value_and_gradient_equal_the_twins(spec, sample):
     shape = _call(spec.function, _clone(sample))
     cotangent = torch.randn(shape.shape, generator=torch.Generator().manual_seed(1), dtype=shape.dtype)
     value, grads = _value_and_gradients(spec.function, sample, cotangent)
-    expected, expected_grads = _value_and_gradients(spec.twin, sample, cotangent)
+    expected, expected_grads = _value_and_gradients(spec.reference, sample, cotangent)
     _assert_close(value, expected, "value")
     for i, (g, e) in enumerate(zip(grads, expected_grads, strict=True)):
         _assert_close(g, e, f"gradient of input {i}")
@@ -120,7 +120,7 @@ def test_kink_follows_the_convention(spec, kink):
     for g, e in zip(grads, kink.gradients, strict=True):
         torch.testing.assert_close(g, e, rtol=0, atol=1e-12)
     if kink.like_reference:
-        expected, expected_grads = _value_and_gradients(spec.twin, kink.sample)
+        expected, expected_grads = _value_and_gradients(spec.reference, kink.sample)
         torch.testing.assert_close(value, expected, rtol=0, atol=1e-12)
         for g, e in zip(grads, expected_grads, strict=True):
             torch.testing.assert_close(g, e, rtol=0, atol=1e-12)
@@ -131,7 +131,7 @@ def test_kink_follows_the_convention(spec, kink):
 def test_extremes_give_no_nan(spec, sample, dtype):
     sample = sample.with_inputs([t.detach().to(dtype).requires_grad_() for t in sample.inputs])
     value, grads = _value_and_gradients(spec.function, sample)
-    expected, expected_grads = _value_and_gradients(spec.twin, sample)
+    expected, expected_grads = _value_and_gradients(spec.reference, sample)
     for actual, wanted in zip([value, *grads], [expected, *expected_grads], strict=True):
         assert torch.isfinite(actual).all()
         torch.testing.assert_close(actual, wanted)

@@ -17,7 +17,7 @@ class MseLoss(Function):
         ∂L/∂x_i = 2 w_i d_i g_i,   ∂L/∂t_i = -∂L/∂x_i,   ∂L/∂w_i = d_i² g_i
 
     where the weighted mean M = S/W also depends on w through W: ∂M/∂w_i = (d_i² - M) / W.
-    What broadcasting copied is summed back. Saved: the inputs, and M where it is needed.
+    What broadcasting copied is summed back. Saved: the inputs alone; M is computed again, unrounded.
     """
 
     @staticmethod
@@ -30,11 +30,11 @@ class MseLoss(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, target, weight, ctx.reduction = inputs
-        save(ctx, x, target, weight, output if weight is not None and ctx.reduction == "mean" else None)
+        save(ctx, x, target, weight)
 
     @staticmethod
     def backward(ctx, grad_out):
-        x, target, weight, mean = ctx.saved_tensors
+        x, target, weight = ctx.saved_tensors
         d = difference(x, target)
         (g,) = widen(grad_out)
         each = share(g, ctx.reduction, total_weight(weight, d))
@@ -44,20 +44,25 @@ class MseLoss(Function):
             grad_x = sum_to(slope, x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None
             grad_target = -sum_to(slope, target.shape).to(target.dtype) if ctx.needs_input_grad[1] else None
         if ctx.needs_input_grad[2]:
-            grad_weight = sum_to(d.square() * each, weight.shape)
-            grad_weight = (grad_weight if mean is None else grad_weight - mean * each).to(weight.dtype)
+            loss = d.square()
+            grad_weight = sum_to(loss * each, weight.shape)
+            if ctx.reduction == "mean":
+                grad_weight = grad_weight - reduced(loss * weight, "mean", total_weight(weight, d)) * each
+            grad_weight = grad_weight.to(weight.dtype)
         return grad_x, grad_target, grad_weight, None
 
     @staticmethod
     def jvp(ctx, x_tangent, target_tangent, weight_tangent, *_):
-        x, target, weight, mean = ctx.saved_tensors
+        x, target, weight = ctx.saved_tensors
         d = difference(x, target)
         change = 2 * d * difference(x_tangent, target_tangent)
-        if weight is not None:
-            change = change * weight + d.square() * weight_tangent
-        change = reduced(change, ctx.reduction, total_weight(weight, change))
-        if mean is not None:
-            change = change - mean * weight_tangent.sum() / total_weight(weight, d)
+        if weight is None:
+            return rounded(reduced(change, ctx.reduction), x, target)
+        total = total_weight(weight, d)
+        loss = d.square()
+        change = reduced(change * weight + loss * weight_tangent, ctx.reduction, total)
+        if ctx.reduction == "mean":
+            change = change - reduced(loss * weight, "mean", total) * weight_tangent.sum() / total
         return rounded(change, x, target, weight)
 
 

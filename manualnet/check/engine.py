@@ -1,0 +1,150 @@
+"""Runs properties on a function and collects what they say."""
+
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from manualnet.check.calls import call, fresh
+from manualnet.check.properties import PROPERTIES
+from manualnet.check.property import DoesNotApply, Fault, Property
+from manualnet.check.report import Report, Result
+from manualnet.check.spec import Kink, Sample, Spec
+from manualnet.check.subject import Subject
+
+
+def check(
+    function: Any,
+    *inputs: Any,
+    reference: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    samples: Sequence[Sample] = (),
+    kinks: Sequence[Kink] = (),
+    extremes: Sequence[Sample] = (),
+    random: bool = False,
+    hand_written: bool = False,
+    only: Iterable[str] = (),
+    skip: Iterable[str] = (),
+    name: str | None = None,
+) -> Report:
+    """Check a function of tensors, property by property: its value, its gradient, and what of PyTorch it composes with.
+
+    Args:
+        function: a ``torch.autograd.Function`` subclass, or any differentiable function of tensors.
+        inputs: its arguments. The floating tensors that require a gradient are differentiated; all of them if none
+            does. Derivatives are checked in float64, on copies if the inputs are narrower. Elements at a kink or a tie
+            are moved off it, and tested there against the reference's convention.
+        reference: the same function differentiated by PyTorch; properties that need it do not apply without it.
+        kwargs: keyword arguments of ``function`` and of ``reference``.
+        samples: more calls to check.
+        kinks: points where the derivative is a convention, and the gradients expected there.
+        extremes: calls with numbers as large as the domain allows.
+        random: the function draws from PyTorch's generator.
+        hand_written: the gradient is meant to run neither PyTorch's backward kernels nor autograd.
+        only: names of properties; the others are left out. ``manualnet.check.PROPERTIES`` has them all.
+        skip: names of properties to leave out.
+        name: what the report calls the function; its own name by default.
+
+    Returns:
+        A :class:`Report`: print it, ask ``report.passed``, or call ``report.raise_for_failures()`` in a test.
+
+    Raises:
+        ValueError: there is neither an input nor a sample, no input can be differentiated, or a property is unknown.
+
+    >>> import torch
+    >>> class Square(torch.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(x):
+    ...         return x * x
+    ...     @staticmethod
+    ...     def setup_context(ctx, inputs, output):
+    ...         ctx.save_for_backward(*inputs)
+    ...     @staticmethod
+    ...     def backward(ctx, grad_out):
+    ...         return grad_out * ctx.saved_tensors[0]
+    >>> report = check(Square, torch.randn(3, 4), reference=torch.square, only=["gradient"])
+    >>> print(report["gradient"].wrong.partition("; ")[2])
+    it is 0.5, that is 1/2 times the right one: a factor is missing or too many.
+    """
+    calls = [Sample(tuple(inputs), kwargs or {})] if inputs or not samples else []
+    spec = Spec(
+        name or str(getattr(function, "__name__", type(function).__name__)),
+        function,
+        [_differentiable(s) for s in (*calls, *samples)],
+        reference,
+        kinks,
+        extremes,
+        random=random,
+        hand_written=hand_written,
+    )
+    return prove(spec, only, skip)
+
+
+def prove(spec: Spec, only: Iterable[str] = (), skip: Iterable[str] = (), stop_early: bool = False) -> Report:
+    """Check what a spec describes. ``stop_early`` ends at the first property that fails."""
+    properties = chosen(only, skip)
+    subject = Subject(spec)
+    results: list[Result] = []
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.enable_grad():
+        warnings.simplefilter("ignore")
+        try:
+            for sample in subject.given:
+                call(subject.function, fresh(sample))
+        except Exception as error:
+            wrong = f"the call itself raises {_short(error)}"
+            return Report(spec.name, (Result("value", "failed", wrong=wrong, mend="Mend the forward first."),))
+        for prop in properties:
+            results.append(_result(prop, subject))
+            if stop_early and results[-1].failed:
+                break
+    return Report(spec.name, tuple(results), tuple(subject.notes))
+
+
+def chosen(only: Iterable[str] = (), skip: Iterable[str] = ()) -> list[Property]:
+    """The properties of these names, in the order in which they are checked."""
+    only, skip = [only] if isinstance(only, str) else list(only), [skip] if isinstance(skip, str) else list(skip)
+    for name in (*only, *skip):
+        if name not in PROPERTIES:
+            raise ValueError(f"no property is called {name!r}; there are {', '.join(PROPERTIES)}.")
+    return [p for p in PROPERTIES.values() if (not only or p.name in only) and p.name not in skip]
+
+
+def _result(prop: Property, subject: Subject) -> Result:
+    start = time.perf_counter()
+
+    def result(status, **found) -> Result:
+        return Result(prop.name, status, seconds=round(time.perf_counter() - start, 3), **found)
+
+    try:
+        evidence = prop.test(subject)
+    except DoesNotApply as reason:
+        return result("does not apply", why=str(reason))
+    except Fault as fault:
+        return result(
+            "failed", error=fault.error, bound=fault.bound, where=fault.where, wrong=fault.wrong, mend=fault.mend
+        )
+    except Exception as error:
+        return result("failed", wrong=f"it raises {_short(error)}", mend=prop.mend)
+    return result("passed", error=evidence.error, bound=evidence.bound, where=evidence.where, why=evidence.why)
+
+
+def _short(error: Exception) -> str:
+    """An exception in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'without a message'}"
+
+
+def _differentiable(sample: Sample) -> Sample:
+    """The sample, with every floating tensor requiring a gradient if none does."""
+    if not any(isinstance(a, Tensor) for a in pytree.tree_leaves((sample.args, sample.kwargs))):
+        raise ValueError("there is no tensor to check with; pass the function's arguments after it.")
+    if sample.inputs:
+        return sample
+    if not any(t.is_floating_point() for t in sample.tensors):
+        kinds = ", ".join(sorted({str(t.dtype).removeprefix("torch.") for t in sample.tensors}))
+        raise ValueError(f"no input can be differentiated: the tensors are {kinds}, a floating one is needed.")
+    return sample.map(lambda t: t.detach().requires_grad_(t.is_floating_point()))

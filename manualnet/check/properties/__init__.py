@@ -1,0 +1,16 @@
+"""Every property, in the order in which they are checked: cheap and telling ones first."""
+
+from manualnet.check.properties.gradient import gradient, numeric_gradient, second_derivative
+from manualnet.check.properties.value import precision, value
+from manualnet.check.property import Property
+
+PROPERTIES: dict[str, Property] = {
+    p.name: p
+    for p in (
+        value,
+        precision,
+        gradient,
+        numeric_gradient,
+        second_derivative,
+    )
+}

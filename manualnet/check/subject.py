@@ -1,0 +1,106 @@
+"""A function under check, with its samples made ready."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from manualnet.check.calls import SEED, call, fresh, value_and_gradients
+from manualnet.check.numeric import off_kinks
+from manualnet.check.property import DoesNotApply
+from manualnet.check.spec import Kink, Sample, Spec, called
+from manualnet.handwritten import nodes
+
+
+class Subject:
+    """What properties see of a spec. Everything costly is made once."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.function: Callable = called(spec.function)
+        self.notes: list[str] = []
+
+    @cached_property
+    def given(self) -> list[Sample]:
+        """The samples as they came, labelled, in float64."""
+        samples = self.spec.samples
+        made = list(samples(torch.Generator().manual_seed(SEED)) if callable(samples) else samples)
+        if not made:
+            raise ValueError(f"{self.name}: a spec needs at least one sample.")
+        labelled = [
+            Sample(s.args, s.kwargs, f"sample {s.label!r}" if s.label else f"sample {i}" if len(made) > 1 else "")
+            for i, s in enumerate(made)
+        ]
+        return [self._wide(s) for s in labelled]
+
+    def _wide(self, sample: Sample) -> Sample:
+        """The sample with its floating tensors in float64, in which a difference of two values means something."""
+        narrow = {t.dtype for t in sample.tensors if t.is_floating_point() and t.dtype != torch.float64}
+        if not narrow:
+            return sample
+        names = ", ".join(sorted(str(d).removeprefix("torch.") for d in narrow))
+        note = f"inputs came in {names}; derivatives are checked on float64 copies of them"
+        if note not in self.notes:
+            self.notes.append(note)
+
+        def widen(t: Tensor) -> Tensor:
+            if not t.is_floating_point():
+                return t
+            return t.detach().double().requires_grad_(t.requires_grad)
+
+        return sample.map(widen)
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """The samples, with elements that lie at a kink or a tie moved off it."""
+        moved = [off_kinks(self.function, s) for s in self.given]
+        count = sum(n for _, n in moved)
+        if count:
+            verb = "elements of the samples lay" if count > 1 else "element of the samples lay"
+            self.notes.append(f"{count} {verb} on or near a kink or a tie, and moved off it before differentiating")
+        return [s if n else given for (s, n), given in zip(moved, self.given, strict=True)]
+
+    def few(self, count: int) -> list[Sample]:
+        """Some of the samples that have elements to differentiate, spread evenly, for properties that take long."""
+        full = [s for s in self.samples if s.inputs and all(t.numel() for t in s.tensors)] or self.samples
+        return [full[i * len(full) // min(count, len(full))] for i in range(min(count, len(full)))]
+
+    @property
+    def reference(self) -> Callable:
+        """The reference, for properties that compare with it."""
+        if self.spec.reference is None:
+            raise DoesNotApply("there is no reference to compare with")
+        return called(self.spec.reference)
+
+    @property
+    def kinks(self) -> list[Kink]:
+        kinks = self.spec.kinks
+        return list(kinks() if callable(kinks) else kinks)
+
+    @property
+    def extremes(self) -> list[Sample]:
+        extremes = self.spec.extremes
+        return list(extremes() if callable(extremes) else extremes)
+
+    @cached_property
+    def rules(self) -> list[type[torch.autograd.Function]]:
+        """The ``torch.autograd.Function`` classes that the graph of the samples goes through."""
+        found: dict[type, None] = {}
+        for sample in self.samples:
+            result = call(self.function, fresh(sample))
+            for node in nodes(t for t in _tensors(result) if t.requires_grad):
+                cls = getattr(node, "_forward_cls", None)
+                if cls is not None:
+                    found[cls] = None
+        return list(found)
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether every gradient of every sample is 0, so that nothing can be learnt from a multiple of it."""
+        return all(not g.any() for s in self.samples for g in value_and_gradients(self.function, s)[1])
+
+
+def _tensors(result) -> list[Tensor]:
+    return [t for t in torch.utils._pytree.tree_leaves(result) if isinstance(t, Tensor)]
