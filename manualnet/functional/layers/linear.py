@@ -41,7 +41,8 @@ class Linear(Function):
         if ctx.needs_input_grad[0]:
             grad_x = g @ (weight.unsqueeze(0) if ctx.unit else weight)
         if ctx.needs_input_grad[1]:
-            grad_weight = g.reshape(-1, g.shape[-1]).t() @ x.reshape(-1, x.shape[-1])
+            # Rows of no elements cannot be counted by reshape(-1, …).
+            grad_weight = g.unsqueeze(0).flatten(0, -2).t() @ x.unsqueeze(0).flatten(0, -2)
             grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
         if ctx.needs_input_grad[2]:
             grad_bias = sum_to(grad_out, ctx.bias_shape)
