@@ -1,5 +1,9 @@
 """Linear layer: y = x Wᵀ + b."""
 
+import math
+
+import math
+
 import torch
 from torch import Tensor
 
@@ -41,8 +45,8 @@ class Linear(Function):
         if ctx.needs_input_grad[0]:
             grad_x = g @ (weight.unsqueeze(0) if ctx.unit else weight)
         if ctx.needs_input_grad[1]:
-            # Rows of no elements cannot be counted by reshape(-1, …).
-            grad_weight = g.unsqueeze(0).flatten(0, -2).t() @ x.unsqueeze(0).flatten(0, -2)
+            rows = math.prod(x.shape[:-1])  # reshape(-1, …) cannot count rows of no elements
+            grad_weight = g.reshape(rows, g.shape[-1]).t() @ x.reshape(rows, x.shape[-1])
             grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
         if ctx.needs_input_grad[2]:
             grad_bias = sum_to(grad_out, ctx.bias_shape)
