@@ -16,12 +16,16 @@ def fresh(sample: Sample) -> Sample:
     return sample.map(lambda t: t.detach().clone().requires_grad_(t.requires_grad))
 
 
-def call(function: Callable, sample: Sample):
-    """Call with the generator seeded, so that a function that draws draws the same each time."""
-    # torch.manual_seed formats a traceback at each call, which would cost more than the function does.
+def seed() -> None:
+    # torch.manual_seed formats a traceback at each call, which would cost more than most functions do.
     torch.default_generator.manual_seed(SEED)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(SEED)
+
+
+def call(function: Callable, sample: Sample):
+    """Call with the generator seeded, so that a function that draws draws the same each time."""
+    seed()
     return function(*sample.args, **sample.kwargs)
 
 

@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 
 from manualnet.check.calls import call, fresh
 from manualnet.check.properties import PROPERTIES
-from manualnet.check.property import DoesNotApply, Fault, Property
+from manualnet.check.property import DoesNotApply, Fault, Property, short
 from manualnet.check.report import Report, Result
 from manualnet.check.spec import Kink, Sample, Spec
 from manualnet.check.subject import Subject
@@ -95,7 +95,7 @@ def prove(spec: Spec, only: Iterable[str] = (), skip: Iterable[str] = (), stop_e
             for sample in subject.given:
                 call(subject.function, fresh(sample))
         except Exception as error:
-            wrong = f"the call itself raises {_short(error)}"
+            wrong = f"the call itself raises {short(error)}"
             return Report(spec.name, (Result("value", "failed", wrong=wrong, mend="Mend the forward first."),))
         for prop in properties:
             results.append(_result(prop, subject))
@@ -128,14 +128,8 @@ def _result(prop: Property, subject: Subject) -> Result:
             "failed", error=fault.error, bound=fault.bound, where=fault.where, wrong=fault.wrong, mend=fault.mend
         )
     except Exception as error:
-        return result("failed", wrong=f"it raises {_short(error)}", mend=prop.mend)
+        return result("failed", wrong=f"it raises {short(error)}", mend=prop.mend)
     return result("passed", error=evidence.error, bound=evidence.bound, where=evidence.where, why=evidence.why)
-
-
-def _short(error: Exception) -> str:
-    """An exception in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'without a message'}"
 
 
 def _differentiable(sample: Sample) -> Sample:

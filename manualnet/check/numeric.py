@@ -1,8 +1,9 @@
 """Slopes by central differences in float64, each with an estimate of its own error.
 
 With f at x ± h and x ± 2h, (8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))) / 12h differs from f'(x) by h⁴ f⁽⁵⁾/30 and by
-round-off of 1e-16 |f| / h. Two step sizes that disagree show a kink or a jump nearby, where a numeric slope means
-nothing.
+round-off of 1e-16 |f| / h. Two step sizes that disagree show a kink or a jump beside x, where a numeric slope means
+nothing. A kink at x itself shows in the second difference over h, and one of the first derivative in the third
+difference over h²: both shrink with h where the function is smooth, and stay where it is not.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,25 +15,48 @@ from manualnet.check.calls import call, cotangents, floats, fresh
 from manualnet.check.spec import Sample
 
 STEP = 1e-4
-ROUGH = 1e-5  # relative disagreement of two step sizes that a smooth function at this step stays far below
+ROUGH = 1e-5  # far above what the differences below come to at this step where the function is smooth
+ROUGH_SLOPE = 1e-3
 
 
 def slope(f: Callable[[], float], x: Tensor, index: int) -> tuple[float, float]:
     """df/dx[index] and its estimated error; ``f`` reads ``x``, which is changed in place and put back."""
+    coarse, fine = (_central(values, h) for values, h in _around(f, x, index))
+    return coarse, abs(coarse - fine)
+
+
+def at_kink(f: Callable[[], float], x: Tensor, index: int) -> bool:
+    """Whether a kink, a jump, or a kink of the slope lies at or beside x[index]."""
+    (far, h), (near, _) = _around(f, x, index)
+    slope = _central(far, h)
+    scale = max(1.0, abs(slope))
+    if abs(slope - _central(near, h / 2)) > ROUGH * scale:
+        return True
+    bends = [(v[1] - 2 * v[0] + v[-1]) / s for v, s in ((far, h), (near, h / 2))]
+    if abs(bends[1] - bends[0] / 2) > ROUGH * scale:
+        return True
+    jumps = [(v[2] - 2 * v[1] + 2 * v[-1] - v[-2]) / s**2 for v, s in ((far, h), (near, h / 2))]
+    return abs(jumps[1] - jumps[0] / 2) > ROUGH_SLOPE * max(scale, abs(far[0]))
+
+
+def _around(f: Callable[[], float], x: Tensor, index: int) -> list[tuple[dict[int, float], float]]:
+    """f at x[index] + k h for k from -2 to 2, and h, at two step sizes."""
     element = view_of(x, index)
     kept = element.item()
-
-    def stencil(h: float) -> float:
-        at = {}
-        for k in (-2, -1, 1, 2):
-            element.fill_(kept + k * h)
-            at[k] = f()
-        return (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
-
+    found = []
     with torch.no_grad():
-        coarse, fine = stencil(STEP), stencil(STEP / 2)
+        for h in (STEP, STEP / 2):
+            values = {}
+            for k in (-2, -1, 0, 1, 2):
+                element.fill_(kept + k * h)
+                values[k] = f()
+            found.append((values, h))
         element.fill_(kept)
-    return coarse, abs(coarse - fine)
+    return found
+
+
+def _central(at: dict[int, float], h: float) -> float:
+    return (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
 
 
 def view_of(x: Tensor, index: int) -> Tensor:
@@ -53,7 +77,7 @@ def elements(x: Tensor, at_most: int, generator: torch.Generator) -> Iterator[in
 def off_kinks(function: Callable, sample: Sample) -> tuple[Sample, int]:
     """The sample with every element moved that lies on or close to a kink, a jump or a tie, and how many were.
 
-    An element is close if the slope of a random projection of the result depends on the step size.
+    What is looked at is a random projection of the result, as a function of one element at a time.
     """
     generator = torch.Generator().manual_seed(3)
     sample = fresh(sample)
@@ -69,8 +93,7 @@ def off_kinks(function: Callable, sample: Sample) -> tuple[Sample, int]:
         for x in inputs:
             for i in range(x.numel()):
                 for attempt in range(5):
-                    value, doubt = slope(f, x, i)
-                    if not doubt > ROUGH * max(1.0, abs(value)):
+                    if not at_kink(f, x, i):
                         break
                     step = (0.02 + 0.05 * torch.rand((), generator=generator).item()) * (-1) ** attempt
                     view_of(x, i).add_(step)

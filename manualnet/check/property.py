@@ -50,3 +50,9 @@ def claims(claim: str, mend: str) -> "Callable[[Callable[[Subject], Evidence]], 
         return Property(test.__name__.strip("_").replace("_", " "), claim, mend, test)
 
     return make
+
+
+def short(error: Exception) -> str:
+    """An exception in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'without a message'}"

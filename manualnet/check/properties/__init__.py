@@ -1,6 +1,14 @@
 """Every property, in the order in which they are checked: cheap and telling ones first."""
 
 from manualnet.check.properties.gradient import gradient, numeric_gradient, second_derivative
+from manualnet.check.properties.transforms import (
+    forward_mode,
+    forward_over_forward,
+    hessian,
+    jacobian,
+    per_sample_gradient,
+    vmap,
+)
 from manualnet.check.properties.value import precision, value
 from manualnet.check.property import Property
 
@@ -12,5 +20,11 @@ PROPERTIES: dict[str, Property] = {
         gradient,
         numeric_gradient,
         second_derivative,
+        forward_mode,
+        vmap,
+        per_sample_gradient,
+        jacobian,
+        hessian,
+        forward_over_forward,
     )
 }
