@@ -1,0 +1,151 @@
+"""The proof of ``manualnet.functional``, run in a forked child until something notices the fault.
+
+The engine's properties come first, function by function, then the doctests of the file, the tests that name one of
+them, and at last those that name no function.
+"""
+
+import doctest
+import importlib
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from experiments.mutate.concerns import ROOT, concerned, module_of
+from experiments.mutate.mutants import Mutant, plant
+from experiments.mutate.planting import install
+
+TESTS = [
+    "tests/functional",
+    "tests/nn",
+    "tests/test_devices.py",
+    "tests/test_opinfo.py",
+    "tests/test_moduleinfo.py",
+]
+# What the proof imports beside manualnet: once, in the parent, which must not import manualnet.
+PRELOADED = """
+    numpy hypothesis pytest torch.func torch.export torch._dynamo.backends.debugging torch._functorch.aot_autograd
+    torch._inductor.compile_fx torch._subclasses.fake_tensor torch.fx.experimental.symbolic_shapes torchvision
+    torch.testing._internal.common_methods_invocations torch.testing._internal.common_modules
+""".split()
+
+
+@dataclass(frozen=True)
+class Catch:
+    """The check that noticed a fault."""
+
+    stage: str
+    check: str
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.check}" if self.check else self.stage
+
+
+def preload() -> None:
+    """Import what every child needs, and keep to one thread, as a process with several cannot be forked."""
+    import torch
+
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # which misses a GPU
+    torch.set_num_threads(1)
+    torch.set_num_interop_threads(1)
+    for name in PRELOADED:
+        importlib.import_module(name)
+
+
+class Proof:
+    """What is proven, in two questions; each is asked in a fresh child."""
+
+    def find(self, mutant: Mutant) -> Catch | None:
+        """The first check that notices the mutant."""
+        module = module_of(mutant.file)
+        path = ROOT / mutant.file
+        install(module, path, compile(plant(mutant), str(path), "exec"))
+        return self.prove(mutant.file)
+
+    def prove(self, file: str) -> Catch | None:
+        """The first check that fails."""
+        names = concerned(file)
+        try:
+            importlib.import_module("manualnet.specs")
+        except BaseException:
+            return Catch("import", "")
+        for name in names:
+            if failed := _engine(name):
+                return Catch("engine", f"{name}: {failed}")
+        if _doctests(file):
+            return Catch("doctest", "")
+        paths = [path for path in TESTS if (ROOT / path).exists()]
+        if failed := _pytest(*paths, names=names):
+            return Catch("test", failed)
+        return None
+
+    def holds(self, file: str, catch: Catch) -> bool:
+        """Whether the check passes on the source as it is: else it has noticed nothing."""
+        if catch.stage == "engine":
+            name, prop = catch.check.split(": ")
+            return not _engine(name, prop)
+        if catch.stage == "doctest":
+            return not _doctests(file)
+        if catch.stage == "test":
+            return not _pytest(catch.check)
+        if catch.stage == "import":
+            importlib.import_module("manualnet.specs")
+            return True
+        return self.prove(file) is None
+
+
+def _engine(name: str, only: str = "") -> str | None:
+    """The property that fails of a function, or its samples where they cannot even be made."""
+    from manualnet.check.engine import prove
+    from manualnet.check.properties import PROPERTIES
+    from manualnet.specs import SPECS
+
+    try:
+        report = prove(SPECS[name], [only] if only in PROPERTIES else (), stop_early=True)
+    except Exception:
+        return "samples"
+    return next((result.property for result in report.failures), None)
+
+
+def _doctests(file: str) -> int:
+    """How many examples of the file fail."""
+    module = importlib.import_module(module_of(file))
+    return doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed
+
+
+class _Relevant:
+    """A pytest plugin: tests that name our functions first, none that is about others; remembers the first failure."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names, self.failed = names, ""
+
+    def pytest_collection_modifyitems(self, items: list) -> None:
+        if self.names:
+            ours = [item for item in items if not self._about_others(item)]
+            items[:] = sorted(ours, key=lambda item: not any(name in item.nodeid for name in self.names))
+
+    def _about_others(self, item) -> bool:
+        """Whether the test is parametrised by other functions, or their specs, alone."""
+        from manualnet.specs import SPECS
+
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        functions = {name for v in values if isinstance(name := getattr(v, "name", v), str) and name in SPECS}
+        return bool(functions) and functions.isdisjoint(self.names)
+
+    def pytest_runtest_logreport(self, report) -> None:
+        if report.failed:
+            self.failed = self.failed or report.nodeid
+
+    pytest_collectreport = pytest_runtest_logreport
+
+
+def _pytest(*tests: str, names: Collection[str] = ()) -> str:
+    """The test that fails first."""
+    import pytest
+
+    relevant = _Relevant(names)
+    # What was imported beforehand cannot have its assertions rewritten, which is no fault.
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    code = pytest.main([*options, *tests], plugins=[relevant])
+    if not relevant.failed and code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise RuntimeError(f"pytest ended with {code!r} and named no test, called with {tests}")
+    return relevant.failed
