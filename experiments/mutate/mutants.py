@@ -111,15 +111,15 @@ def _faults(tree: ast.Module) -> Iterator[tuple[_Site, str, ast.AST]]:
 
 
 def _sites(parent: ast.AST, statement: ast.AST, function: str) -> Iterator[_Site]:
-    for field, value in ast.iter_fields(parent):
-        if field in _FIELDS_LEFT_ALONE:
+    for name, value in ast.iter_fields(parent):
+        if name in _FIELDS_LEFT_ALONE:
             continue
         listed = isinstance(value, list)
         for i, node in enumerate(value if listed else [value]):
             if not isinstance(node, ast.AST) or isinstance(node, _LEFT_ALONE) or _is_typing(node):
                 continue
             around = node if isinstance(node, ast.stmt) else statement
-            yield _Site(node, parent, field, i if listed else None, around, function)
+            yield _Site(node, parent, name, i if listed else None, around, function)
             inside = f"{function}.{node.name}".lstrip(".") if isinstance(node, _SCOPES) else function
             yield from _sites(node, around, inside)
 
