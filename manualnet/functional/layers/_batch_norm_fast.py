@@ -14,6 +14,8 @@ def forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -
     channels, m = x.shape[1], x.numel() // x.shape[1]
     dtype = torch.promote_types(x.dtype, torch.float32)
     mean, v = (torch.zeros(channels, dtype=dtype) for _ in range(2))
+    # PyTorch's kernel takes half precision beside float32 statistics with float32 parameters alone.
+    weight, bias = (None if t is None else t.to(mean.dtype) for t in (weight, bias))
     y = torch.native_batch_norm(x, weight, bias, mean, v, True, 1.0, eps)[0]
     return y, mean, v.mul_((m - 1) / m)
 
@@ -35,7 +37,7 @@ def backward(
         sum_gc += (x_piece - mean).mul_(wide).sum(0)
     scale = r if weight is None else r * weight
     shift = (cotangents[0] - scale * sum_g) / m
-    slope = (2 * cotangents[1] - scale * r.square() * sum_gc) / m
+    slope = (2 * cotangents[1] - scale * sum_gc / (v + eps)) / m
     for g_piece, x_piece, target in pieces:
         target.copy_((x_piece - mean).mul_(slope).add_(shift).addcmul_(g_piece.to(mean.dtype), scale))
     return grad_x, r * sum_gc, sum_g

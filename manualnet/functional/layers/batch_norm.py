@@ -67,7 +67,7 @@ class BatchNormTraining(Function):
         if ctx.needs_input_grad[0]:
             scale = r if weight is None else r * wide_weight
             shift = (grad_mean - scale * sum_g) / m
-            slope = (2 * grad_v - scale * r.square() * sum_gc) / m
+            slope = (2 * grad_v - scale * sum_gc / (v + ctx.eps)) / m
             grad_x = torch.addcmul(_channels(shift, x), centred, _channels(slope, x))
             grad_x = torch.addcmul(grad_x, g, _channels(scale, x)).to(x.dtype)
         if ctx.needs_input_grad[1]:
