@@ -87,3 +87,8 @@ def of_inputs(function: Callable, sample: Sample) -> Callable:
         return function(*s.args, **s.kwargs)
 
     return pure
+
+
+def of(sample: Sample) -> str:
+    """`` of sample 'x'`` at the end of a phrase; nothing if the sample has no label."""
+    return f" of {sample.label}" if sample.label else ""

@@ -7,7 +7,7 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
-from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of_inputs, scalar, seed
+from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of, of_inputs, scalar, seed
 from manualnet.check.compare import Worst
 from manualnet.check.numeric import STEP
 from manualnet.check.properties.gradient import NUMERIC
@@ -293,7 +293,3 @@ def _joined(f: Callable, sample: Sample, transform: Callable = lambda f: f, numb
         return values[0] if number else torch.cat([v.reshape(-1) for v in values])
 
     return transform(joined)
-
-
-def of(sample: Sample) -> str:
-    return f" of {sample.label}" if sample.label else ""
