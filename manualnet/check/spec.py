@@ -57,6 +57,7 @@ class Spec:
         reference: the same function differentiated by PyTorch, with the same signature; ``None`` if there is none.
         kinks: points where the derivative is a convention, and the gradients expected there.
         extremes: calls with numbers as large as the domain allows.
+        large: calls of the size of real work, on which ways that are fast for many elements are compared too.
         random: the function draws from PyTorch's generator, which is seeded before each call.
         flat: its gradient is 0 everywhere.
         hand_written: claims that its gradient runs neither PyTorch's backward kernels nor autograd.
@@ -73,6 +74,7 @@ class Spec:
     reference: Any = None
     kinks: Sequence[Kink] | Callable[[], list[Kink]] = ()
     extremes: Sequence[Sample] | Callable[[], list[Sample]] = ()
+    large: Sequence[Sample] | Callable[[Generator], list[Sample]] = ()
     random: bool = False
     flat: bool = False
     hand_written: bool = False

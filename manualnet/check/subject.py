@@ -1,6 +1,6 @@
 """A function under check, with its samples made ready."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
@@ -25,15 +25,15 @@ class Subject:
     @cached_property
     def given(self) -> list[Sample]:
         """The samples as they came, labelled, in float64."""
-        samples = self.spec.samples
-        made = list(samples(torch.Generator().manual_seed(SEED)) if callable(samples) else samples)
+        made = _labelled(self.spec.samples)
         if not made:
             raise ValueError(f"{self.name}: a spec needs at least one sample.")
-        labelled = [
-            Sample(s.args, s.kwargs, f"sample {s.label!r}" if s.label else f"sample {i}" if len(made) > 1 else "")
-            for i, s in enumerate(made)
-        ]
-        return [self._wide(s) for s in labelled]
+        return [self._wide(s) for s in made]
+
+    @cached_property
+    def large(self) -> list[Sample]:
+        """Samples of the size of real work, in float64."""
+        return [self._wide(s) for s in _labelled(self.spec.large)]
 
     def _wide(self, sample: Sample) -> Sample:
         """The sample with its floating tensors in float64, in which a difference of two values means something."""
@@ -100,6 +100,14 @@ class Subject:
     def is_flat(self) -> bool:
         """Whether every gradient of every sample is 0, so that nothing can be learnt from a multiple of it."""
         return all(not g.any() for s in self.samples for g in value_and_gradients(self.function, s)[1])
+
+
+def _labelled(samples: Sequence[Sample] | Callable[[torch.Generator], list[Sample]]) -> list[Sample]:
+    made = list(samples(torch.Generator().manual_seed(SEED)) if callable(samples) else samples)
+    return [
+        Sample(s.args, s.kwargs, f"sample {s.label!r}" if s.label else f"sample {i}" if len(made) > 1 else "")
+        for i, s in enumerate(made)
+    ]
 
 
 def _tensors(result) -> list[Tensor]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 
 from manualnet.check.spec import Kink, Sample
+from manualnet.specs.draws import activations as draws
 from manualnet.specs.spec import away_from, leaf, normal, operation
 
 
@@ -129,6 +130,12 @@ def _maxout_extremes() -> list[Sample]:
     return [Sample((leaf([[1e4, 1e4], [-1e4, 1e4], [0.0, -1e4]]), weight, leaf([[1e4], [0.0]])), label="±1e4")]
 
 
+def _gelu_large(generator: torch.Generator) -> list[Sample]:
+    """More elements than one piece of the fast path has, over the range in which the slope bends."""
+    x = (3 * torch.randn(3, 50_001, generator=generator, dtype=torch.float64)).requires_grad_()
+    return [Sample((x,), options, f"many{options or ''}") for options in GELU]
+
+
 ELU: list[dict] = [{}, {"alpha": 0.5}, {"alpha": -1.5}, {"alpha": 0.0}]
 GELU: list[dict] = [{}, {"approximate": "tanh"}]
 LEAKY: list[dict] = [{}, *({"negative_slope": slope} for slope in (0.1, 2.0, 0.0, -1.5))]
@@ -141,12 +148,15 @@ SPECS = [
         far_out(*ELU),
         rows=("S12",),
         module="ELU",
+        draw=draws.elementwise(alpha=draws.slope, inplace=draws.in_place),
     ),
     operation(
         "gelu",
         with_options(*GELU),
+        large=_gelu_large,
         extremes=far_out(*GELU),
         module="GELU",
+        draw=draws.elementwise(approximate=draws.approximation),
     ),
     operation(
         "leaky_relu",
@@ -155,9 +165,17 @@ SPECS = [
         far_out(*LEAKY),
         rows=("S9",),
         module="LeakyReLU",
+        draw=draws.elementwise(negative_slope=draws.slope, inplace=draws.in_place),
     ),
-    operation("log_softmax", _distribution, extremes=_distribution_extremes, rows=("S33",), module="LogSoftmax"),
-    operation("maxout", _maxout, _maxout_ties, _maxout_extremes, rows=("S11",), module="Maxout"),
+    operation(
+        "log_softmax",
+        _distribution,
+        extremes=_distribution_extremes,
+        rows=("S33",),
+        module="LogSoftmax",
+        draw=draws.distribution,
+    ),
+    operation("maxout", _maxout, _maxout_ties, _maxout_extremes, rows=("S11",), module="Maxout", draw=draws.maxout),
     operation(
         "prelu",
         _prelu,
@@ -165,6 +183,7 @@ SPECS = [
         lambda: [Sample((*s.args, leaf([0.25])), label=s.label) for s in extremes()()],
         rows=("S10",),
         module="PReLU",
+        draw=draws.prelu,
     ),
     operation(
         "relu",
@@ -173,9 +192,17 @@ SPECS = [
         extremes(),
         rows=("S8",),
         module="ReLU",
+        draw=draws.elementwise(inplace=draws.in_place),
     ),
-    operation("sigmoid", elementwise(), extremes=extremes(), rows=("S4",), module="Sigmoid"),
-    operation("softmax", _distribution, extremes=_distribution_extremes, rows=("S5",), module="Softmax"),
+    operation("sigmoid", elementwise(), extremes=extremes(), rows=("S4",), module="Sigmoid", draw=draws.elementwise()),
+    operation(
+        "softmax",
+        _distribution,
+        extremes=_distribution_extremes,
+        rows=("S5",),
+        module="Softmax",
+        draw=draws.distribution,
+    ),
     operation(
         "step",
         elementwise(0.0),
@@ -184,6 +211,7 @@ SPECS = [
         rows=("S15",),
         module="Step",
         flat=True,
+        draw=draws.elementwise(),
     ),
-    operation("tanh", elementwise(), extremes=extremes(), rows=("S7",), module="Tanh"),
+    operation("tanh", elementwise(), extremes=extremes(), rows=("S7",), module="Tanh", draw=draws.elementwise()),
 ]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 
 from manualnet.check.spec import Sample
+from manualnet.specs.draws import arithmetic as draws
 from manualnet.specs.spec import Operation, leaf, normal, operation
 
 
@@ -131,11 +132,11 @@ def _reduction_extremes() -> list[Sample]:
 
 
 SPECS: list[Operation] = [
-    operation("add", _pairs(alpha=-1.5), extremes=_pair_extremes, rows=("S59",)),
-    operation("sub", _pairs(alpha=3), extremes=_pair_extremes, rows=("S48",)),
-    operation("mul", _pairs(), extremes=_pair_extremes, rows=("S59",)),
-    operation("pad", _pad, extremes=_pad_extremes, rows=("S15",)),
-    operation("matmul", _matmul, extremes=_matmul_extremes, rows=("S1", "S41")),
-    operation("sum", _sum, extremes=_reduction_extremes, rows=("S1",)),
-    operation("mean", _reduction, extremes=_reduction_extremes, rows=("S26",)),
+    operation("add", _pairs(alpha=-1.5), extremes=_pair_extremes, rows=("S59",), draw=draws.pair(scaled=True)),
+    operation("sub", _pairs(alpha=3), extremes=_pair_extremes, rows=("S48",), draw=draws.pair(scaled=True)),
+    operation("mul", _pairs(), extremes=_pair_extremes, rows=("S59",), draw=draws.pair(scaled=False)),
+    operation("pad", _pad, extremes=_pad_extremes, rows=("S15",), draw=draws.pad),
+    operation("matmul", _matmul, extremes=_matmul_extremes, rows=("S1", "S41"), draw=draws.matmul),
+    operation("sum", _sum, extremes=_reduction_extremes, rows=("S1",), draw=draws.reduction),
+    operation("mean", _reduction, extremes=_reduction_extremes, rows=("S26",), draw=draws.reduction),
 ]

@@ -3,6 +3,7 @@
 import torch
 
 from manualnet.check.spec import Kink, Sample
+from manualnet.specs.draws import layers as draws
 from manualnet.specs.spec import Operation, away_from, leaf, normal, operation
 
 
@@ -44,6 +45,20 @@ def _batch_norm(generator: torch.Generator) -> list[Sample]:
         call(image(1, 2, 2, 3), "evaluation image", training=False, eps=0.0),
         call(image(1, 2, 2, 3), "evaluation no parameters", training=False, affine=(False, False)),
         call(image(0, 3), "evaluation empty", training=False),
+    ]
+
+
+def _batch_norm_large(generator: torch.Generator) -> list[Sample]:
+    """More elements than one piece of the fast path has."""
+    x = normal(generator, 70, 16, 12, 12).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    return [Sample((x, None, None, normal(generator, 16), normal(generator, 16), True), {}, "many pictures")]
+
+
+def _max_pool2d_large(generator: torch.Generator) -> list[Sample]:
+    x = _spread(generator, 40, 8, 20, 20)
+    channels_last = x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    return [
+        Sample((t, size), {}, label) for t, label in ((x, "plain"), (channels_last, "last")) for size in (2, (4, 5))
     ]
 
 
@@ -176,10 +191,30 @@ def _noise_extremes(*args) -> list[Sample]:
 
 
 SPECS: list[Operation] = [
-    operation("batch_norm", _batch_norm, extremes=_batch_norm_extremes, rows=("S30",), module="BatchNorm2d"),
-    operation("max_pool2d", _max_pool2d, _max_pool2d_kinks, _max_pool2d_extremes, rows=("S15",), module="MaxPool2d"),
     operation(
-        "avg_pool2d", _avg_pool2d, extremes=lambda: _average_extremes(2, 1, 1), rows=("S15",), module="AvgPool2d"
+        "batch_norm",
+        _batch_norm,
+        extremes=_batch_norm_extremes,
+        rows=("S30",),
+        module="BatchNorm2d",
+        draw=draws.batch_norm,
+    ),
+    operation(
+        "max_pool2d",
+        _max_pool2d,
+        _max_pool2d_kinks,
+        _max_pool2d_extremes,
+        rows=("S15",),
+        module="MaxPool2d",
+        draw=draws.max_pool2d,
+    ),
+    operation(
+        "avg_pool2d",
+        _avg_pool2d,
+        extremes=lambda: _average_extremes(2, 1, 1),
+        rows=("S15",),
+        module="AvgPool2d",
+        draw=draws.avg_pool2d,
     ),
     operation(
         "adaptive_avg_pool2d",
@@ -187,6 +222,7 @@ SPECS: list[Operation] = [
         extremes=lambda: _average_extremes((1, 2)),
         rows=("S15",),
         module="AdaptiveAvgPool2d",
+        draw=draws.adaptive_avg_pool2d,
     ),
     operation(
         "stochastic_pool2d",
@@ -196,8 +232,11 @@ SPECS: list[Operation] = [
         rows=("S30",),
         module="StochasticPool2d",
         random=True,
+        draw=draws.stochastic_pool2d,
     ),
-    operation("dropout", _dropout, extremes=_noise_extremes, rows=("S30",), module="Dropout", random=True),
+    operation(
+        "dropout", _dropout, extremes=_noise_extremes, rows=("S30",), module="Dropout", random=True, draw=draws.dropout
+    ),
     operation(
         "stochastic_depth",
         _stochastic_depth,
@@ -205,5 +244,6 @@ SPECS: list[Operation] = [
         rows=("S30",),
         module="StochasticDepth",
         random=True,
+        draw=draws.stochastic_depth,
     ),
 ]

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from manualnet.check.spec import Kink, Sample
+from manualnet.specs.draws import losses as draws
 from manualnet.specs.spec import Operation, leaf, normal, operation
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -223,10 +224,34 @@ def triplet_extremes() -> list[Sample]:
 
 
 SPECS: list[Operation] = [
-    operation("hinge_loss", hinge_samples, hinge_kinks, score_extremes, ("S24", "S25", "S26", "S27"), "HingeLoss"),
-    operation("cross_entropy", cross_entropy_samples, list, cross_entropy_extremes, ("S33", "S34"), "CrossEntropyLoss"),
-    operation("nll_loss", nll_samples, list, score_extremes, ("S34",), "NLLLoss"),
-    operation("binary_cross_entropy", bce_samples, bce_kinks, bce_extremes, ("S36",), "BCELoss"),
+    operation(
+        "hinge_loss",
+        hinge_samples,
+        hinge_kinks,
+        score_extremes,
+        ("S24", "S25", "S26", "S27"),
+        "HingeLoss",
+        draw=draws.hinge_loss,
+    ),
+    operation(
+        "cross_entropy",
+        cross_entropy_samples,
+        list,
+        cross_entropy_extremes,
+        ("S33", "S34"),
+        "CrossEntropyLoss",
+        draw=draws.cross_entropy,
+    ),
+    operation("nll_loss", nll_samples, list, score_extremes, ("S34",), "NLLLoss", draw=draws.nll_loss),
+    operation(
+        "binary_cross_entropy",
+        bce_samples,
+        bce_kinks,
+        bce_extremes,
+        ("S36",),
+        "BCELoss",
+        draw=draws.binary_cross_entropy,
+    ),
     operation(
         "binary_cross_entropy_with_logits",
         bce_with_logits_samples,
@@ -234,9 +259,26 @@ SPECS: list[Operation] = [
         logit_extremes,
         ("S36",),
         "BCEWithLogitsLoss",
+        draw=draws.binary_cross_entropy_with_logits,
     ),
-    operation("mse_loss", pair_samples, list, pair_extremes, ("S36", "S48"), "MSELoss"),
-    operation("squared_error", squared_error_samples, list, pair_extremes, ("S48", "S56"), "SquaredError"),
-    operation("l1_loss", pair_samples, l1_kinks, pair_extremes, ("S36",), "L1Loss"),
-    operation("triplet_loss", triplet_samples, triplet_kinks, triplet_extremes, ("S35",), "TripletLoss"),
+    operation("mse_loss", pair_samples, list, pair_extremes, ("S36", "S48"), "MSELoss", draw=draws.difference),
+    operation(
+        "squared_error",
+        squared_error_samples,
+        list,
+        pair_extremes,
+        ("S48", "S56"),
+        "SquaredError",
+        draw=draws.squared_error,
+    ),
+    operation("l1_loss", pair_samples, l1_kinks, pair_extremes, ("S36",), "L1Loss", draw=draws.difference),
+    operation(
+        "triplet_loss",
+        triplet_samples,
+        triplet_kinks,
+        triplet_extremes,
+        ("S35",),
+        "TripletLoss",
+        draw=draws.triplet_loss,
+    ),
 ]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 
 from manualnet.check.spec import Kink, Sample
+from manualnet.specs.draws import penalties as draws
 from manualnet.specs.spec import away_from, leaf, normal, operation
 
 
@@ -39,8 +40,13 @@ def _extremes(**kwargs) -> Callable[[], list[Sample]]:
 
 SPECS = [
     operation(
-        "elastic_net", _samples(beta=0.7), _kinks([-3.0, 0.0, 0.0, 4.0], beta=0.5), _extremes(beta=0.5), ("S29", "S32")
+        "elastic_net",
+        _samples(beta=0.7),
+        _kinks([-3.0, 0.0, 0.0, 4.0], beta=0.5),
+        _extremes(beta=0.5),
+        ("S29", "S32"),
+        draw=draws.weighted_penalty,
     ),
-    operation("l1_penalty", _samples(), _kinks([-1.0, 0.0, 0.0, 1.0]), _extremes(), ("S29", "S32")),
-    operation("l2_penalty", _samples(), _kinks([-4.0, 0.0, 0.0, 6.0]), _extremes(), ("S29", "S32")),
+    operation("l1_penalty", _samples(), _kinks([-1.0, 0.0, 0.0, 1.0]), _extremes(), ("S29", "S32"), draw=draws.penalty),
+    operation("l2_penalty", _samples(), _kinks([-4.0, 0.0, 0.0, 6.0]), _extremes(), ("S29", "S32"), draw=draws.penalty),
 ]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from manualnet import functional, reference
 from manualnet.check.spec import Kink, Sample, Spec
+from manualnet.specs.draws import Draw
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,11 @@ class Operation(Spec):
 
     rows: tuple[str, ...] = ()  # of the lecture, as in docs/lecture.md
     module: str | None = None  # its name in manualnet.nn
+    draw: Callable[[Draw], Sample] | None = None  # a call drawn at random, of all that the twin takes and refuses
+
+
+def no_samples(generator: torch.Generator) -> list[Sample]:
+    return []
 
 
 def operation(
@@ -27,9 +33,25 @@ def operation(
     module: str | None = None,
     random: bool = False,
     flat: bool = False,
+    large: Callable[[torch.Generator], list[Sample]] = no_samples,
+    draw: Callable[[Draw], Sample] | None = None,
 ) -> Operation:
     function, twin = getattr(functional, name), getattr(reference.functional, name)
-    return Operation(name, function, samples, twin, kinks, extremes, random, flat, True, rows, module)
+    return Operation(
+        name,
+        function,
+        samples,
+        twin,
+        kinks,
+        extremes,
+        large,
+        random=random,
+        flat=flat,
+        hand_written=True,
+        rows=rows,
+        module=module,
+        draw=draw,
+    )
 
 
 def normal(generator: torch.Generator, *shape: int) -> Tensor:

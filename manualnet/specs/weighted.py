@@ -3,6 +3,7 @@
 import torch
 
 from manualnet.check.spec import Sample
+from manualnet.specs.draws import layers as draws
 from manualnet.specs.spec import leaf, normal, operation
 
 
@@ -53,11 +54,36 @@ def _conv2d(generator: torch.Generator) -> list[Sample]:
     ]
 
 
+def _conv2d_large(generator: torch.Generator) -> list[Sample]:
+    """More places than one chunk of the weight gradient has, the last chunk smaller than the others."""
+
+    def call(batch: int, label: str, **kwargs) -> Sample:
+        x = normal(generator, batch, 3, 16, 16).detach().to(memory_format=torch.channels_last).requires_grad_()
+        return Sample((x, normal(generator, 8, 3, 3, 3), normal(generator, 8)), kwargs, label)
+
+    return [call(40, "many pictures", padding=1), call(90, "strided", stride=2), call(60, "dilated", dilation=(1, 2))]
+
+
 def _conv2d_extremes() -> list[Sample]:
     return [Sample((leaf([[[[1e4, -1e4], [1.0, 1e4]]]]), leaf([[[[-1e4, 1e4]]]]), leaf([1e4])), {}, "±1e4")]
 
 
 SPECS = [
-    operation("linear", _linear, extremes=_linear_extremes, rows=("S1", "S2", "S41", "S50"), module="Linear"),
-    operation("conv2d", _conv2d, extremes=_conv2d_extremes, rows=("S15",), module="Conv2d"),
+    operation(
+        "linear",
+        _linear,
+        extremes=_linear_extremes,
+        rows=("S1", "S2", "S41", "S50"),
+        module="Linear",
+        draw=draws.linear,
+    ),
+    operation(
+        "conv2d",
+        _conv2d,
+        large=_conv2d_large,
+        extremes=_conv2d_extremes,
+        rows=("S15",),
+        module="Conv2d",
+        draw=draws.conv2d,
+    ),
 ]

@@ -61,7 +61,7 @@ def _errors(subject: Subject, dtype: torch.dtype) -> dict[str, list[_Error]]:
     """For the value and for the gradient of each input: the errors of every sample."""
     found: dict[str, list[_Error]] = defaultdict(list)
     kind = str(dtype).removeprefix("torch.")
-    for sample in subject.samples:
+    for sample in (*subject.samples, *subject.large):
         # Rounded first and widened again, all start from the same numbers.
         narrow = sample.map(lambda t: _cast(t, dtype))
         wide = narrow.map(lambda t: _cast(t, torch.float64))

@@ -1,0 +1,74 @@
+"""Calls of the arithmetic."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualnet.check.spec import Sample
+from manualnet.specs.draws.draw import Draw
+
+
+def stretched(d: Draw, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape that broadcasts to ``shape``, rarely one that does not."""
+    sides = [1 if not d.often() else n for n in shape[d.integer(0, len(shape)) :]]
+    if sides and d.rarely():
+        sides[d.integer(0, len(sides) - 1)] += 1
+    return tuple(sides)
+
+
+def _operand(d: Draw, shape: tuple[int, ...]) -> Tensor | float:
+    kind = d.integer(0, 9)
+    if kind == 9:
+        return d.one_of(2, -0.5, 0)
+    if kind == 8:
+        return d.classes(3, *shape)  # integers
+    return d.tensor(shape, dtype=d.other_dtype())
+
+
+def pair(scaled: bool) -> Callable[[Draw], Sample]:
+    """Two operands of shapes and types that mix; ``scaled`` has an alpha too."""
+
+    def draw(d: Draw) -> Sample:
+        shape = d.shape()
+        one, other = d.tensor(shape), _operand(d, stretched(d, shape))
+        kwargs = {"alpha": d.one_of(2, -1, 0, 0.5, -1.5)} if scaled and d.integer(0, 1) else {}
+        return Sample((other, one) if d.integer(0, 1) else (one, other), kwargs)
+
+    return draw
+
+
+def matmul(d: Draw) -> Sample:
+    """Vectors, matrices and batches of them."""
+    m, k, n = (d.integer(0, 4) for _ in range(3))
+    batch = d.shape(0, 2, 3)
+    left = d.one_of((*batch, m, k), (k,))
+    right = d.one_of((*stretched(d, batch), k + d.rarely(), n), (k,))
+    return Sample((d.tensor(left), d.tensor(right, dtype=None if d.often() else d.other_dtype())))
+
+
+def reduction(d: Draw) -> Sample:
+    """Over any axes, kept or not, into any type; rarely over one twice or over one that is not there."""
+    x = d.tensor(d.shape())
+    axes = [axis - x.dim() * d.integer(0, 1) for axis in range(x.dim()) if d.integer(0, 1)]
+    if d.rarely():
+        axes.append(d.integer(-x.dim() - 1, x.dim()))
+    kwargs: dict[str, Any] = {"keepdim": bool(d.integer(0, 1))}
+    if not d.often():
+        kwargs["dtype"] = d.one_of(torch.float64, torch.float32)
+    return Sample((x, d.one_of(None, axes, tuple(axes), axes[0] if axes else -1)), kwargs)
+
+
+def pad(d: Draw) -> Sample:
+    """In every mode, with negative numbers too, and rarely more than the mode allows."""
+    mode = d.one_of("constant", "replicate", "reflect", "circular")
+    axes = d.integer(1, 3)
+    more = d.integer(0, 2) if mode == "constant" else d.integer(1, 2)
+    shape = d.shape(axes + more, axes + more, 5)
+    low, high = d.one_of(0, -1, -3), 6 if d.rarely() else 3
+    numbers = [d.integer(low, min(high, n + (mode == "replicate"))) for n in shape[: -axes - 1 : -1] for _ in range(2)]
+    if d.rarely():
+        numbers.pop()
+    args: tuple = (d.tensor(shape), d.one_of(tuple(numbers), numbers), mode)
+    return Sample((*args, d.number(-4, 4)) if d.rarely() or (mode == "constant" and d.integer(0, 1)) else args)
