@@ -2,13 +2,14 @@
 
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from manualnet.check.advice import advice
 from manualnet.check.calls import call, fresh
 from manualnet.check.properties import PROPERTIES
 from manualnet.check.property import DoesNotApply, Fault, Property, short
@@ -84,8 +85,15 @@ def check(
     return prove(spec, only, skip)
 
 
-def prove(spec: Spec, only: Iterable[str] = (), skip: Iterable[str] = (), stop_early: bool = False) -> Report:
-    """Check what a spec describes. ``stop_early`` ends at the first property that fails."""
+def prove(
+    spec: Spec,
+    only: Iterable[str] = (),
+    skip: Iterable[str] = (),
+    stop_early: bool = False,
+    each: Callable[[Result], object] | None = None,
+) -> Report:
+    """Check what a spec describes. ``stop_early`` ends at the first property that fails; ``each`` is given every
+    result when it is there."""
     properties = chosen(only, skip)
     subject = Subject(spec)
     results: list[Result] = []
@@ -99,6 +107,8 @@ def prove(spec: Spec, only: Iterable[str] = (), skip: Iterable[str] = (), stop_e
             return Report(spec.name, (Result("value", "failed", wrong=wrong, mend="Mend the forward first."),))
         for prop in properties:
             results.append(_result(prop, subject))
+            if each:
+                each(results[-1])
             if stop_early and results[-1].failed:
                 break
     return Report(spec.name, tuple(results), tuple(subject.notes))
@@ -128,7 +138,7 @@ def _result(prop: Property, subject: Subject) -> Result:
             "failed", error=fault.error, bound=fault.bound, where=fault.where, wrong=fault.wrong, mend=fault.mend
         )
     except Exception as error:
-        return result("failed", wrong=f"it raises {short(error)}", mend=prop.mend)
+        return result("failed", wrong=f"it raises {short(error)}", mend=advice(error) or prop.mend)
     return result("passed", error=evidence.error, bound=evidence.bound, where=evidence.where, why=evidence.why)
 
 

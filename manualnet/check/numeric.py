@@ -6,7 +6,7 @@ nothing. A kink at x itself shows in the second difference over h, and one of th
 difference over h²: both shrink with h where the function is smooth, and stay where it is not.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from manualnet.check.spec import Sample
 STEP = 1e-4
 ROUGH = 1e-5  # far above what the differences below come to at this step where the function is smooth
 ROUGH_SLOPE = 1e-3
+SCANNED = 64  # elements of an input that slopes are asked of at most
 
 
 def slope(f: Callable[[], float], x: Tensor, index: int) -> tuple[float, float]:
@@ -68,10 +69,22 @@ def view_of(x: Tensor, index: int) -> Tensor:
     return x
 
 
-def elements(x: Tensor, at_most: int, generator: torch.Generator) -> Iterator[int]:
-    """Indices of ``at_most`` elements of a tensor, all of them if it has no more."""
+def elements(x: Tensor, at_most: int) -> list[int]:
+    """Indices of ``at_most`` elements, all if there are no more; fewer are always the first of more."""
     n = x.numel()
-    yield from range(n) if n <= at_most else torch.randperm(n, generator=generator)[:at_most].tolist()
+    return (
+        list(range(n))
+        if n <= at_most
+        else torch.randperm(n, generator=torch.Generator().manual_seed(n))[:at_most].tolist()
+    )
+
+
+def _suspects(x: Tensor) -> list[int]:
+    """The elements that slopes are asked of, and those that are 0 or equal to another, as at kinks and ties."""
+    flat = x.detach().reshape(-1)
+    _, inverse, counts = flat.unique(return_inverse=True, return_counts=True)
+    special = ((counts[inverse] > 1) | (flat == 0)).nonzero().flatten()[:SCANNED].tolist()
+    return list(dict.fromkeys([*elements(x, SCANNED), *special]))
 
 
 def off_kinks(function: Callable, sample: Sample) -> tuple[Sample, int]:
@@ -91,7 +104,7 @@ def off_kinks(function: Callable, sample: Sample) -> tuple[Sample, int]:
 
         moved = 0
         for x in inputs:
-            for i in range(x.numel()):
+            for i in _suspects(x):
                 for attempt in range(5):
                     if not at_kink(f, x, i):
                         break

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, value_and_gradients
 from manualnet.check.compare import Worst
-from manualnet.check.numeric import elements, slope
+from manualnet.check.numeric import SCANNED, elements, slope
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
@@ -48,7 +48,7 @@ def numeric_gradient(subject: Subject) -> Evidence:
             return sum(float((v * u).sum()) for v, u in zip(values, upstream, strict=True))
 
         for i, (x, g) in enumerate(zip(sample.inputs, analytic, strict=True)):
-            _against_differences(worst, f, x, g, 64, of_input(i, sample), FIRST)
+            _against_differences(worst, f, x, g, SCANNED, of_input(i, sample), FIRST)
     return worst.evidence()
 
 
@@ -89,8 +89,7 @@ def second_derivative(subject: Subject) -> Evidence:
 
 def _against_differences(worst: Worst, f, x: Tensor, analytic: Tensor, at_most: int, where: str, mend: str) -> None:
     """Compare ``analytic`` with the slopes of ``f`` along some elements of ``x``."""
-    generator = torch.Generator().manual_seed(4)
-    indices = list(elements(x, at_most, generator))
+    indices = elements(x, at_most)
     if not indices:
         return
     found = torch.tensor([slope(f, x, i) for i in indices], dtype=torch.float64)

@@ -7,6 +7,7 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
+from manualnet.check.advice import JVP
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of, of_inputs, scalar, seed
 from manualnet.check.compare import Worst
 from manualnet.check.numeric import STEP
@@ -15,18 +16,11 @@ from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, shor
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 
-JVP = (
-    "Write a static jvp(ctx, *tangents), one tangent an input and one result an output, and save what it needs with "
-    "ctx.save_for_forward: the same tensors, in the same order, as with save_for_backward."
-)
-VMAP = (
-    "Write forward without ctx and a setup_context, set generate_vmap_rule = True, and keep forward and backward free "
-    "of .item(), branches on data, boolean-mask indexing and in-place steps on new tensors."
-)
-FUNC = (
+COMPOSE = (
     "Write forward without ctx and a setup_context, set generate_vmap_rule = True, save only inputs and outputs, and "
-    "add a jvp for the transforms that use forward mode."
+    "make backward (and, for forward mode, jvp) of differentiable operations of what was saved."
 )
+LARGEST = 400  # elements, whose Hessian has their square
 BATCH = 3
 
 
@@ -76,7 +70,7 @@ def _along(subject: Subject, sample: Sample, directions: Sequence[Tensor | None]
     return coarse, [(a - b).abs() for a, b in zip(coarse, fine, strict=True)]
 
 
-@claims("vmap, over any axis of any input, gives what a loop gives, and so do batched cotangents", VMAP)
+@claims("vmap, over any axis of any input, gives what a loop gives, and so do batched cotangents", COMPOSE)
 def vmap(subject: Subject) -> Evidence:
     worst, refused = Worst(), ""
     for sample in subject.samples:
@@ -97,7 +91,7 @@ def vmap(subject: Subject) -> Evidence:
                 loop = [floats(_seeded(of_inputs(subject.function, fresh(sample)), row)) for row in rows]
                 for y, *single in zip(found, *loop, strict=True):
                     where = f"vmap over axis {dim} of input{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))}"
-                    worst.close(y.detach(), torch.stack(single).detach(), f"{where}{of(sample)}", VMAP)
+                    worst.close(y.detach(), torch.stack(single).detach(), f"{where}{of(sample)}", COMPOSE)
         _batched_cotangents(subject, sample, worst)
     return _evidence(worst, refused)
 
@@ -114,10 +108,10 @@ def _batched_cotangents(subject: Subject, sample: Sample, worst: Worst) -> None:
     for i, g in enumerate(found):
         expected = torch.stack([row[i] for row in loop])
         g = torch.zeros_like(expected) if g is None else g
-        worst.close(g, expected, f"the gradient of input {i} for batched cotangents{of(sample)}", VMAP)
+        worst.close(g, expected, f"the gradient of input {i} for batched cotangents{of(sample)}", COMPOSE)
 
 
-@claims("torch.func.grad and vmap of it, nested too, give what autograd gives", FUNC)
+@claims("torch.func.grad and vmap of it, nested too, give what autograd gives", COMPOSE)
 def per_sample_gradient(subject: Subject) -> Evidence:
     worst, refused = Worst(), ""
     for sample in subject.samples:
@@ -147,14 +141,14 @@ def per_sample_gradient(subject: Subject) -> Evidence:
         for name, transform, arguments, wanted in cases:
             found, refused = _transformed(subject, sample, transform, arguments, refused, upstream)
             for i, (g, e) in enumerate(zip(found or [], wanted, strict=False)):
-                worst.close(g, e, f"{name} by input {i}{of(sample)}", FUNC)
+                worst.close(g, e, f"{name} by input {i}{of(sample)}", COMPOSE)
     return _evidence(worst, refused)
 
 
-@claims("jacrev and jacfwd give the Jacobian", FUNC)
+@claims("jacrev and jacfwd give the Jacobian", COMPOSE)
 def jacobian(subject: Subject) -> Evidence:
     worst, refused = Worst(), ""
-    for sample in subject.few(8):
+    for sample in _small(subject, 8):
         sample = fresh(sample)
         x = _flat(sample).requires_grad_()
         y = _seeded(_joined(of_inputs(subject.function, fresh(sample)), sample), [x])
@@ -164,23 +158,25 @@ def jacobian(subject: Subject) -> Evidence:
             joined = partial(_joined, sample=sample, transform=transform)
             found, refused = _transformed(subject, sample, joined, [x.detach()], refused)
             if found is not None:
-                worst.close(weights @ found[0], expected, f"{name}{of(sample)}", FUNC if name == "jacrev" else JVP)
+                worst.close(weights @ found[0], expected, f"{name}{of(sample)}", COMPOSE if name == "jacrev" else JVP)
     return _evidence(worst, refused)
 
 
-@claims("torch.func.hessian, its nestings of reverse and forward mode, and vmap of it give the second derivative", FUNC)
+@claims(
+    "torch.func.hessian, its nestings of reverse and forward mode, and vmap of it give the second derivative", COMPOSE
+)
 def hessian(subject: Subject) -> Evidence:
     def mapped(f: Callable) -> Callable:
-        return lambda x: torch.func.vmap(torch.func.hessian(f), randomness="same")(x.unsqueeze(0)).squeeze(0)
+        return lambda x: torch.func.vmap(_jacfwd(torch.func.jacrev(f)), randomness="same")(x.unsqueeze(0)).squeeze(0)
 
     nestings: dict[str, Callable] = {
-        "hessian": torch.func.hessian,
+        "hessian": lambda f: _jacfwd(torch.func.jacrev(f)),
         "jacrev(jacrev)": lambda f: torch.func.jacrev(torch.func.jacrev(f)),
         "jacrev(jacfwd)": lambda f: torch.func.jacrev(_jacfwd(f)),
         "vmap(hessian)": mapped,
     }
     worst, refused = Worst(), ""
-    for sample in subject.few(6):
+    for sample in _small(subject, 6):
         refused = _second(subject, fresh(sample), nestings, worst, refused)
     return _evidence(worst, refused)
 
@@ -189,7 +185,7 @@ def hessian(subject: Subject) -> Evidence:
 def forward_over_forward(subject: Subject) -> Evidence:
     worst = Worst()
     try:
-        for sample in subject.few(2):
+        for sample in _small(subject, 2):
             _second(subject, fresh(sample), {"jacfwd(jacfwd)": lambda f: _jacfwd(_jacfwd(f))}, worst, "")
     except Fault:
         if not subject.rules:
@@ -214,8 +210,17 @@ def _second(subject: Subject, sample: Sample, nestings: dict[str, Callable], wor
         joined = partial(_joined, sample=sample, transform=transform, number=True)
         found, refused = _transformed(subject, sample, joined, [x.detach()], refused, upstream)
         if found is not None:
-            worst.close(found[0] @ along[0], expected, f"{name}{of(sample)}", FUNC)
+            worst.close(found[0] @ along[0], expected, f"{name}{of(sample)}", COMPOSE)
     return refused
+
+
+def _small(subject: Subject, count: int) -> list[Sample]:
+    few = subject.few(count)
+    small = [s for s in few if sum(x.numel() for x in s.inputs) <= LARGEST]
+    if not small:
+        least = min(sum(x.numel() for x in s.inputs) for s in few)
+        raise DoesNotApply(f"the inputs have {least:,} elements, too many for a whole matrix: give at most {LARGEST}")
+    return small
 
 
 def _jacfwd(f: Callable) -> Callable:
