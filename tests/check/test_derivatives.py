@@ -45,6 +45,7 @@ MINE = [
     "second derivative",
     "forward mode",
     "vmap",
+    "batched cotangents",
     "per sample gradient",
     "jacobian",
     "hessian",
