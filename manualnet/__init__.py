@@ -4,7 +4,18 @@
 differentiated by PyTorch's autograd.
 """
 
-from manualnet import functional, nn, reference
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from manualnet import functional, nn, reference
 
 __version__ = "0.1.0"
 __all__ = ["functional", "nn", "reference"]
+
+
+def __getattr__(name: str):
+    # torch takes seconds to import: --help, --list and every start of pytest, which loads our plugin, do without it.
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

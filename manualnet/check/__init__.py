@@ -7,9 +7,20 @@
 [('numeric gradient', 'passed'), ('second derivative', 'passed')]
 """
 
-from manualnet.check.engine import check, prove
-from manualnet.check.properties import PROPERTIES
-from manualnet.check.report import Report, Result
-from manualnet.check.spec import Kink, Sample, Spec
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from manualnet.check.engine import check, prove
+    from manualnet.check.properties import PROPERTIES
+    from manualnet.check.report import Report, Result
+    from manualnet.check.spec import Kink, Sample, Spec
 
 __all__ = ["PROPERTIES", "Kink", "Report", "Result", "Sample", "Spec", "check", "prove"]
+
+
+def __getattr__(name: str):
+    # Imported when asked for: the engine needs torch, which takes seconds, and the command line's --help does not.
+    if name in __all__:
+        return getattr(import_module(f"{__name__}.engine"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

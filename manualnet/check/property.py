@@ -52,7 +52,7 @@ def claims(claim: str, mend: str) -> "Callable[[Callable[[Subject], Evidence]], 
     return make
 
 
-def short(error: Exception) -> str:
+def short(error: BaseException) -> str:
     """An exception in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'without a message'}"

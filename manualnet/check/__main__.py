@@ -1,0 +1,8 @@
+"""``python -m manualnet.check``: proves manualnet, or your own Function."""
+
+import sys
+
+from manualnet.check.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
