@@ -6,6 +6,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional.arithmetic._operands import Like
 
 
 def _pieces(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -37,8 +38,9 @@ class Maxout(Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, weight, _ = inputs
+        x, weight, bias = inputs
         _, winner = output
+        ctx.bias = Like.of(bias)
         ctx.mark_non_differentiable(winner)
         save(ctx, x, weight, winner)
 
@@ -56,7 +58,7 @@ class Maxout(Function):
         if ctx.needs_input_grad[1]:
             grad_weight = (grad_z.mT @ x.reshape(batch, features)).reshape(weight.shape)
         if ctx.needs_input_grad[2]:
-            grad_bias = grad_z.sum(0).reshape(pieces, out)
+            grad_bias = ctx.bias.gradient(grad_z.reshape(batch, pieces, out))
         return grad_x, grad_weight, grad_bias
 
     @staticmethod

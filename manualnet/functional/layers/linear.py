@@ -8,7 +8,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
-from manualnet.functional._shapes import sum_to
+from manualnet.functional.arithmetic._operands import Like
 
 
 class Linear(Function):
@@ -31,7 +31,7 @@ class Linear(Function):
     def setup_context(ctx, inputs, output):
         x, weight, bias = inputs
         ctx.unit = weight.dim() == 1
-        ctx.bias_shape = None if bias is None else bias.shape
+        ctx.bias = Like.of(bias)
         save(ctx, x if wanted(ctx, 1) else None, weight if wanted(ctx, 0) else None)
 
     @staticmethod
@@ -47,7 +47,7 @@ class Linear(Function):
             grad_weight = g.reshape(rows, g.shape[-1]).t() @ x.reshape(rows, x.shape[-1])
             grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
         if ctx.needs_input_grad[2]:
-            grad_bias = sum_to(grad_out, ctx.bias_shape)
+            grad_bias = ctx.bias.gradient(grad_out)
         return grad_x, grad_weight, grad_bias
 
     @staticmethod
