@@ -1,0 +1,102 @@
+"""Is what broadcasting copied summed back?"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of
+from manualnet.check.compare import CLOSE, Worst
+from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
+from manualnet.check.rules import around_rules, as_tuple, input_forms, rule_name
+from manualnet.check.spec import Sample
+from manualnet.check.subject import Subject
+
+SUM = (
+    "Broadcasting copies a value, and its gradient is the sum over the copies: return grad.sum_to_size(x.shape) with x "
+    "the input that was stretched."
+)
+
+
+@claims("what broadcasting copied gets the sum of its gradients, and the rule itself gives it the input's shape", SUM)
+def broadcasting(subject: Subject) -> Evidence:
+    worst = Worst()
+    for sample in subject.samples:
+        for i, x in enumerate(sample.inputs if len(sample.tensors) > 1 else []):  # one alone meets nothing larger
+            for shape in _smaller(tuple(x.shape)):
+                _broadcast(subject, sample, i, shape, worst)
+    if worst.error is None:
+        raise DoesNotApply("no input can be stretched by broadcasting")
+    return worst.evidence()
+
+
+def _smaller(full: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Shapes that broadcast to ``full``: one axis of size 1 or all, or the leading axes missing."""
+    if 0 not in full:
+        found = {tuple(1 if j == axis else n for j, n in enumerate(full)) for axis in range(len(full))}
+        found |= {full[k:] for k in range(1, len(full) + 1)} | {(1,) * len(full)}
+        yield from sorted(found - {full})
+
+
+def _broadcast(subject: Subject, sample: Sample, i: int, shape: tuple[int, ...], worst: Worst) -> None:
+    """Compare a small input with the same numbers stretched, where the function makes no difference between them."""
+    if not all(_alike(subject.function, *_pair(sample, i, shape, factor)) for factor in (1.0, 0.9)):
+        return
+    small, stretched = _pair(sample, i, shape)
+    where = f"with input {i} of shape {shape} in the place of {tuple(sample.inputs[i].shape)}"
+    raw: list[tuple[Any, tuple]] = []
+
+    def keep(node, cotangents: tuple, run: Callable):
+        raw.append((node, as_tuple(returned := run())))
+        return returned
+
+    values = floats(call(subject.function, small))
+    upstream = cotangents(values)
+    try:
+        with around_rules(keep):
+            actual = gradients(values, small.inputs, upstream)
+    except Exception as error:
+        _shapes(raw, where, sample)
+        raise Fault(f"{where}, backward raises {short(error)}{of(sample)}.", SUM, where=where) from error
+    expected = gradients(floats(call(subject.function, stretched)), stretched.inputs, upstream)
+    for k, (a, e) in enumerate(zip(actual, expected, strict=True)):
+        worst.close(a, e.sum_to_size(a.shape), f"{where}, the gradient of input {k}{of(sample)}", SUM)
+    _shapes(raw, where, sample)
+
+
+def _pair(sample: Sample, i: int, shape: tuple[int, ...], factor: float = 1.0) -> tuple[Sample, Sample]:
+    """The sample with input ``i`` cut to ``shape``, and with that stretched again."""
+    inputs = list(fresh(sample).inputs)
+    full = inputs[i].shape
+    cut = inputs[i].detach()[(0,) * (len(full) - len(shape))][tuple(slice(n) for n in shape)] * factor
+    pair = []
+    for t in (cut, cut.expand(full).contiguous()):
+        inputs[i] = t.requires_grad_()
+        pair.append(fresh(sample.with_inputs(inputs)))
+    return pair[0], pair[1]
+
+
+def _alike(function: Callable, small: Sample, stretched: Sample) -> bool:
+    try:
+        with torch.no_grad():
+            ours, theirs = (floats(call(function, s)) for s in (small, stretched))
+    except Exception:
+        return False
+
+    def same(a: Tensor, b: Tensor) -> bool:
+        return a.shape == b.shape and torch.allclose(a, b, rtol=CLOSE, atol=CLOSE)
+
+    return len(ours) == len(theirs) and all(map(same, ours, theirs))
+
+
+def _shapes(raw: list[tuple[Any, tuple]], where: str, sample: Sample) -> None:
+    """The engine sums a gradient that is too large; who calls the rule in another way does not."""
+    for node, returned in raw:
+        for k, (g, form) in enumerate(zip(returned, input_forms(node), strict=False)):
+            if form is not None and isinstance(g, Tensor) and tuple(g.shape) != form.shape:
+                wrong = (
+                    f"{where}, the backward of {rule_name(node)} returns a gradient of shape {tuple(g.shape)} for its "
+                    f"argument {k} of shape {form.shape}{of(sample)}."
+                )
+                raise Fault(wrong, SUM, where=where)
