@@ -62,7 +62,8 @@ class MseLoss(Function):
         loss = d.square()
         change = reduced(change * weight + loss * weight_tangent, ctx.reduction, total)
         if ctx.reduction == "mean":
-            change = change - reduced(loss * weight, "mean", total) * weight_tangent.sum() / total
+            (wide_tangent,) = widen(weight_tangent)
+            change = change - reduced(loss * weight, "mean", total) * wide_tangent.sum() / total
         return rounded(change, x, target, weight)
 
 
