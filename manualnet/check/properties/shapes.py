@@ -9,7 +9,7 @@ from torch import Tensor
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of
 from manualnet.check.compare import CLOSE, Worst
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
-from manualnet.check.rules import around_rules, as_tuple, input_forms, rule_name
+from manualnet.check.nodes import around_rules, as_tuple, input_forms, rule_name
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 
