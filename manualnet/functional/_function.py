@@ -4,6 +4,8 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
+_functorch = torch._C._functorch
+
 
 class Function(torch.autograd.Function):
     """A ``torch.autograd.Function`` that composes with all of PyTorch.
@@ -30,6 +32,9 @@ def save(ctx, *tensors: Tensor | None) -> None:
 def wanted(ctx, i: int) -> bool:
     """Whether what the derivative along input ``i`` needs must be saved.
 
-    ``needs_input_grad`` speaks of backward alone: in forward mode it is False throughout, and all may be needed.
+    ``needs_input_grad`` speaks of backward alone: in forward mode it is False throughout, and all may be needed. A
+    compiled forward mode leaves the level at -1, and shows itself as torch.func's transform only.
     """
-    return ctx.needs_input_grad[i] or forward_ad._current_level >= 0
+    transform = _functorch.peek_interpreter_stack()
+    pushed = transform is not None and transform.key() == _functorch.TransformType.Jvp
+    return ctx.needs_input_grad[i] or pushed or forward_ad._current_level >= 0
