@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of, value_and_gradients
-from manualnet.check.property import Evidence, Fault, claims, short
 from manualnet.check.nodes import Form, around_rules, as_tuple, input_forms, no_rule, rule_name
+from manualnet.check.property import Evidence, Fault, claims, short
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 

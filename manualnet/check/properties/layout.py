@@ -68,7 +68,7 @@ def strides(subject: Subject) -> Evidence:
         for manner, layout in (COPIED | REPEATED).items() if comparable else ():
             _inputs(subject, sample, manner, layout, worst)
         values = floats(call(subject.function, fresh(sample)))
-        for manner, layout in (COPIED | {"expanded, as .sum() gives it,": _from_sum}).items():
+        for manner, layout in (COPIED | {"expanded, as .sum() gives it": _from_sum}).items():
             _cotangents(subject, sample, values, manner, layout, worst)
     if worst.error is None:
         raise DoesNotApply("no tensor of the samples can lie in memory in another way")
@@ -147,7 +147,7 @@ def _differentiated(
         return values, gradients(values, sample.inputs, cotangents(values) if upstream is None else upstream)
     except Exception as error:
         mend = VIEW if "view" in str(error) else STRIDES
-        raise Fault(f"{where[0].upper()}{where[1:]} {stage} raises {short(error)}", mend, where=where) from error
+        raise Fault(f"{where}, {stage} raises {short(error)}", mend, where=where) from error
 
 
 def _reference_refuses(subject: Subject, sample: Sample, where: str) -> bool:

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of
 from manualnet.check.compare import CLOSE, Worst
-from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
 from manualnet.check.nodes import around_rules, as_tuple, input_forms, rule_name
+from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 
@@ -18,33 +18,47 @@ SUM = (
     "the input that was stretched."
 )
 
+Shape = tuple[int, ...]
+
 
 @claims("what broadcasting copied gets the sum of its gradients, and the rule itself gives it the input's shape", SUM)
 def broadcasting(subject: Subject) -> Evidence:
     worst = Worst()
     for sample in subject.samples:
-        for i, x in enumerate(sample.inputs if len(sample.tensors) > 1 else []):  # one alone meets nothing larger
-            for shape in _smaller(tuple(x.shape)):
-                _broadcast(subject, sample, i, shape, worst)
+        if len(sample.tensors) > 1:  # one alone meets nothing larger
+            larger = {tuple(t.shape) for t in sample.tensors}
+            for i, x in enumerate(sample.inputs):
+                own = tuple(x.shape)
+                for small in _smaller(own):
+                    _broadcast(subject, sample, i, small, own, worst)
+                for full in sorted(larger):
+                    if full != own and _fits(own, full):
+                        _broadcast(subject, sample, i, own, full, worst)
     if worst.error is None:
         raise DoesNotApply("no input can be stretched by broadcasting")
     return worst.evidence()
 
 
-def _smaller(full: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+def _smaller(full: Shape) -> Iterator[Shape]:
     """Shapes that broadcast to ``full``: one axis of size 1 or all, or the leading axes missing."""
-    if 0 not in full:
-        found = {tuple(1 if j == axis else n for j, n in enumerate(full)) for axis in range(len(full))}
-        found |= {full[k:] for k in range(1, len(full) + 1)} | {(1,) * len(full)}
-        yield from sorted(found - {full})
+    found = {tuple(1 if j == axis else n for j, n in enumerate(full)) for axis in range(len(full))}
+    found |= {full[k:] for k in range(1, len(full) + 1)} | {(1,) * len(full)}
+    yield from sorted(found - {full})
 
 
-def _broadcast(subject: Subject, sample: Sample, i: int, shape: tuple[int, ...], worst: Worst) -> None:
+def _fits(small: Shape, full: Shape) -> bool:
+    try:
+        return torch.broadcast_shapes(small, full) == full
+    except RuntimeError:
+        return False
+
+
+def _broadcast(subject: Subject, sample: Sample, i: int, shape: Shape, full: Shape, worst: Worst) -> None:
     """Compare a small input with the same numbers stretched, where the function makes no difference between them."""
-    if not all(_alike(subject.function, *_pair(sample, i, shape, factor)) for factor in (1.0, 0.9)):
+    if 0 in full or not all(_alike(subject.function, *_pair(sample, i, shape, full, by)) for by in (1.0, 0.9)):
         return
-    small, stretched = _pair(sample, i, shape)
-    where = f"with input {i} of shape {shape} in the place of {tuple(sample.inputs[i].shape)}"
+    small, stretched = _pair(sample, i, shape, full)
+    where = f"with input {i} of shape {shape} in the place of {full}"
     raw: list[tuple[Any, tuple]] = []
 
     def keep(node, cotangents: tuple, run: Callable):
@@ -65,11 +79,10 @@ def _broadcast(subject: Subject, sample: Sample, i: int, shape: tuple[int, ...],
     _shapes(raw, where, sample)
 
 
-def _pair(sample: Sample, i: int, shape: tuple[int, ...], factor: float = 1.0) -> tuple[Sample, Sample]:
-    """The sample with input ``i`` cut to ``shape``, and with that stretched again."""
+def _pair(sample: Sample, i: int, shape: Shape, full: Shape, factor: float = 1.0) -> tuple[Sample, Sample]:
+    """The sample with input ``i`` cut to ``shape``, and with that stretched to ``full``."""
     inputs = list(fresh(sample).inputs)
-    full = inputs[i].shape
-    cut = inputs[i].detach()[(0,) * (len(full) - len(shape))][tuple(slice(n) for n in shape)] * factor
+    cut = inputs[i].detach()[(0,) * (inputs[i].dim() - len(shape))][tuple(slice(n) for n in shape)] * factor
     pair = []
     for t in (cut, cut.expand(full).contiguous()):
         inputs[i] = t.requires_grad_()
