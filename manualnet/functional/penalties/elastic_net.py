@@ -26,15 +26,14 @@ class ElasticNet(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
-        (wide_grad,) = widen(grad_out)
         needed = zip(ctx.saved_tensors, widen(*ctx.saved_tensors), ctx.needs_input_grad[1:], strict=True)
         return None, *(
-            (wide_grad * (2 * ctx.beta * wide + wide.sgn())).to(w.dtype) if need else None for w, wide, need in needed
+            (grad_out * (2 * ctx.beta * wide + wide.sgn())).to(w.dtype) if need else None for w, wide, need in needed
         )
 
     @staticmethod
     def jvp(ctx, _, *grads):
-        pairs = zip(widen(*ctx.saved_tensors), widen(*grads), strict=True)
+        pairs = zip(widen(*ctx.saved_tensors), grads, strict=True)
         return total((((2 * ctx.beta * w + w.sgn()) * grad).sum() for w, grad in pairs), ctx.saved_tensors)
 
 

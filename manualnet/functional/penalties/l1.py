@@ -30,7 +30,7 @@ class L1Penalty(Function):
 
     @staticmethod
     def jvp(ctx, *grads):
-        pairs = zip(widen(*ctx.saved_tensors), widen(*grads), strict=True)
+        pairs = zip(ctx.saved_tensors, widen(*grads), strict=True)
         return total(((w.sgn() * grad).sum() for w, grad in pairs), ctx.saved_tensors)
 
 

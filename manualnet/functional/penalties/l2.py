@@ -25,15 +25,14 @@ class L2Penalty(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
-        # Two wide factors, because a product with a half-precision tensor rounds its other factor first.
-        (wide_grad,) = widen(grad_out)
+        # The wide factor first, because a product with a half-precision tensor rounds a number beside it to its type.
         needed = zip(ctx.saved_tensors, widen(*ctx.saved_tensors), ctx.needs_input_grad, strict=True)
-        return tuple((2 * wide_grad * wide).to(w.dtype) if need else None for w, wide, need in needed)
+        return tuple((2 * wide * grad_out).to(w.dtype) if need else None for w, wide, need in needed)
 
     @staticmethod
     def jvp(ctx, *grads):
-        pairs = zip(widen(*ctx.saved_tensors), widen(*grads), strict=True)
-        return total(((2 * w * grad).sum() for w, grad in pairs), ctx.saved_tensors)
+        pairs = zip(ctx.saved_tensors, widen(*grads), strict=True)
+        return total(((2 * grad * w).sum() for w, grad in pairs), ctx.saved_tensors)
 
 
 def l2_penalty(*tensors: Tensor) -> Tensor:
