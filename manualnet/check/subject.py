@@ -1,12 +1,12 @@
 """A function under check, with its samples made ready."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from manualnet.check.calls import SEED, call, fresh, value_and_gradients
+from manualnet.check.calls import SEED, call, fresh, seed, value_and_gradients
 from manualnet.check.numeric import off_kinks
 from manualnet.check.property import DoesNotApply
 from manualnet.check.spec import Kink, Sample, Spec, called
@@ -16,8 +16,9 @@ from manualnet.handwritten import nodes
 class Subject:
     """What properties see of a spec. Everything costly is made once."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, asked: Collection[str] = ()) -> None:
         self.spec = spec
+        self.asked = asked  # properties that were asked for by name
         self.name = spec.name
         self.function: Callable = called(spec.function)
         self.notes: list[str] = []
@@ -95,6 +96,15 @@ class Subject:
                 if cls is not None:
                     found[cls] = None
         return list(found)
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether a call draws from PyTorch's generator, declared or not."""
+        seed()
+        before = torch.default_generator.get_state()
+        sample = fresh(self.given[0])
+        self.function(*sample.args, **sample.kwargs)
+        return self.spec.random or not torch.equal(before, torch.default_generator.get_state())
 
     @cached_property
     def is_flat(self) -> bool:
