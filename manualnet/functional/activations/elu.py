@@ -22,7 +22,8 @@ class ELU(Function):
         ∂L/∂x = ∂L/∂y where x > 0, else α e^x · ∂L/∂y
 
     Saved: x alone. The slope is also y + α, but where y is near -α that difference loses all its digits in half
-    precision. The kink at 0 has the slope α; NaN has the slope 1, as in PyTorch.
+    precision. The kink at 0 has the slope α; NaN has the slope 1, as in PyTorch's scalar kernel (its vectorised one
+    gives NaN).
     """
 
     @staticmethod
