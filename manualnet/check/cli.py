@@ -74,10 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(parser().parse_intermixed_args(argv))
     except Mistake as mistake:
-        print(f"{PROGRAM}: {mistake}", file=sys.stderr)
+        print(f"manualnet.check: {mistake}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\n{PROGRAM}: interrupted", file=sys.stderr)
+        print("\nmanualnet.check: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
 """Proves many specs in processes of their own: what crashes one of them is reported, and the others go on."""
 
+import contextlib
 import multiprocessing
 import signal
 from collections import deque
@@ -88,7 +89,8 @@ class _Worker:
     def begin(self, target: str) -> None:
         self.target = target
         self.results: list[Result] = []
-        self.pipe.send(target)
+        with contextlib.suppress(OSError):  # it has died; hear() will tell
+            self.pipe.send(target)
 
     def hear(self) -> Result | Report | None:
         """The next result, the report when all are there, or None if the process has died."""

@@ -39,7 +39,7 @@ def _blocks(reports: Sequence[Report], properties: list[str], screen: Screen) ->
             found = {r.property: r for r in report}
             cells = (" " + _cell(found.get(properties[i]), screen) for i in columns)
             lines.append(f"{report.name[:names]:{names}}" + "".join(cells))
-        yield "\n".join(lines)
+        yield "\n".join(line.rstrip() for line in lines)
 
 
 def _cell(result: Result | None, screen: Screen) -> str:

@@ -2,9 +2,10 @@
 
 import builtins
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Status = Literal["passed", "failed", "does not apply"]
 
@@ -64,26 +65,41 @@ class Report:
         """Whether no property failed."""
         return not self.failures
 
+    @builtins.property
+    def causes(self) -> list[list[Result]]:
+        """The failures, those together that say the same is wrong."""
+        found: dict[str, list[Result]] = {}
+        for result in self.failures:
+            found.setdefault(result.wrong, []).append(result)
+        return list(found.values())
+
     def raise_for_failures(self) -> None:
         """Raise an AssertionError that names every property that failed, what is wrong and how to mend it."""
+        __tracebackhide__ = True  # pytest then shows the line of the test, not this one
         if self.failures:
-            lines = [f"{r.property}: {r.wrong}\n    {r.mend}" for r in self.failures]
-            raise AssertionError(
-                "\n".join([f"{self.name} fails {len(lines)} of {len(self.results)} properties", *lines])
-            )
+            lines = [f"{self.name} fails {len(self.failures)} of {len(self.results)} properties"]
+            for results in self.causes:
+                lines.append(f"{', '.join(r.property for r in results)}: {results[0].wrong}")
+                lines += [f"    {mend}" for mend in dict.fromkeys(r.mend for r in results)]
+            raise AssertionError("\n".join(lines))
 
     def as_dict(self) -> dict:
+        """The report as JSON can hold it: an error that is infinite or no number becomes None."""
         return {
             "name": self.name,
             "passed": self.passed,
             "notes": list(self.notes),
-            "results": [asdict(r) for r in self],
+            "results": [{k: _jsonable(v) for k, v in asdict(r).items()} for r in self],
         }
 
     def to_json(self) -> str:
-        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
     def __str__(self) -> str:
         from manualnet.check.table import render_report
 
         return render_report(self)
+
+
+def _jsonable(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -24,18 +24,15 @@ def render_report(report: Report, screen: Screen | None = None) -> str:
 
 def render_failures(report: Report, screen: Screen, of: str = "") -> str:
     """What failed, where, and how to mend it. Properties that failed of the same cause are told together."""
-    causes: dict[str, list[Result]] = {}
-    for result in report.failures:
-        causes.setdefault(result.wrong, []).append(result)
-    return "\n\n".join(_failure(results, screen, of) for results in causes.values())
+    return "\n\n".join(_failure(results, screen, of) for results in report.causes)
 
 
 def _failure(results: list[Result], screen: Screen, of: str) -> str:
     names = of + ", ".join(r.property for r in results)
-    places = {r.where: None for r in results if r.where not in r.wrong}
+    places = dict.fromkeys(r.where for r in results if r.where not in r.wrong)
     lines = [screen.fill(names, "", "  ").replace(names, screen.paint(names, "1"))]
     said = [("wrong", results[0].wrong), *(("where", p) for p in places)]
-    said += [("mend", m) for m in {r.mend: None for r in results}]
+    said += [("mend", m) for m in dict.fromkeys(r.mend for r in results)]
     lines += [screen.fill(text, f"  {label:5}  ", " " * 9) for label, text in said if text]
     return f"{screen.mark('failed')} " + "\n".join(lines)
 
