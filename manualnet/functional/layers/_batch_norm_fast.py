@@ -21,26 +21,41 @@ def forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -
 
 
 def backward(
-    g: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, v: Tensor, eps: float, cotangents: tuple[Tensor, Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """∂L/∂x, ∂L/∂weight and ∂L/∂bias; ``cotangents`` are those of mean and variance."""
-    channels = x.shape[1]
-    grad_x = torch.empty_like(x)
-    rows = [t.permute(0, 2, 3, 1).reshape(-1, channels) for t in (g, x, grad_x)]
-    m, size = len(rows[0]), max(1, CHUNK // channels)
-    pieces = list(zip(*(t.split(size) for t in rows), strict=True))
+    g: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    mean: Tensor,
+    v: Tensor,
+    eps: float,
+    cotangents: tuple[Tensor, Tensor],
+    needs: tuple[bool, bool, bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed; ``cotangents`` are those of mean and variance."""
+    need_x, need_weight, need_bias = needs
+    size = max(1, CHUNK // x.shape[1])
+    pieces = list(zip(_rows(g).split(size), _rows(x).split(size), strict=True))
     r = (v + eps).rsqrt()
     sum_g, sum_gc = torch.zeros_like(mean), torch.zeros_like(mean)
-    for g_piece, x_piece, _ in pieces:
+    for g_piece, x_piece in pieces:
         wide = g_piece.to(mean.dtype)
-        sum_g += wide.sum(0)
-        sum_gc += (x_piece - mean).mul_(wide).sum(0)
-    scale = r if weight is None else r * weight
-    shift = (cotangents[0] - scale * sum_g) / m
-    slope = (2 * cotangents[1] - scale * sum_gc / (v + eps)) / m
-    for g_piece, x_piece, target in pieces:
-        target.copy_((x_piece - mean).mul_(slope).add_(shift).addcmul_(g_piece.to(mean.dtype), scale))
-    return grad_x, r * sum_gc, sum_g
+        if need_x or need_bias:
+            sum_g += wide.sum(0)
+        if need_x or need_weight:
+            sum_gc += (x_piece - mean).mul_(wide).sum(0)
+    grad_x = None
+    if need_x:
+        grad_x, m = torch.empty_like(x), len(_rows(x))
+        scale = r if weight is None else r * weight
+        shift = (cotangents[0] - scale * sum_g) / m
+        slope = (2 * cotangents[1] - scale * sum_gc / (v + eps)) / m
+        for (g_piece, x_piece), target in zip(pieces, _rows(grad_x).split(size), strict=True):
+            target.copy_((x_piece - mean).mul_(slope).add_(shift).addcmul_(g_piece.to(mean.dtype), scale))
+    return grad_x, r * sum_gc if need_weight else None, sum_g if need_bias else None
+
+
+def _rows(t: Tensor) -> Tensor:
+    """A row a pixel, a column a channel."""
+    return t.permute(0, 2, 3, 1).reshape(-1, t.shape[1])
 
 
 def applies(x: Tensor) -> bool:

@@ -52,18 +52,21 @@ class BatchNormTraining(Function):
     def backward(ctx, grad_out, grad_mean, grad_v):
         x, weight, bias, mean, v = ctx.saved_tensors
         if _batch_norm_fast.applies(x) and plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors):
-            grads = _batch_norm_fast.backward(grad_out, x, weight, mean, v, ctx.eps, (grad_mean, grad_v))
+            grads = _batch_norm_fast.backward(
+                grad_out, x, weight, mean, v, ctx.eps, (grad_mean, grad_v), ctx.needs_input_grad[:3]
+            )
             return *(
-                grad.to(t.dtype) if need else None
-                for grad, t, need in zip(grads, (x, weight, bias), ctx.needs_input_grad, strict=False)
+                None if grad is None else grad.to(t.dtype) for grad, t in zip(grads, (x, weight, bias), strict=True)
             ), None
         axes, m = _axes(x), _count(x)
         g, wide, wide_weight = _widen(grad_out, x, weight)
         r = (v + ctx.eps).rsqrt()
-        centred = wide - _channels(mean, x)
-        sum_g = g.sum(axes)
-        sum_gc = (g * centred).sum(axes)
         grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+            centred = wide - _channels(mean, x)
+            sum_gc = (g * centred).sum(axes)
+        if ctx.needs_input_grad[0] or ctx.needs_input_grad[2]:
+            sum_g = g.sum(axes)
         if ctx.needs_input_grad[0]:
             scale = r if weight is None else r * wide_weight
             shift = (grad_mean - scale * sum_g) / m

@@ -30,13 +30,8 @@ class CrossEntropyOfProbabilities(Function):
     @staticmethod
     def parts(x, target, weight, smoothing):
         """log p, q, the smoothed target, the number of examples and the type of the result."""
-        dtype = common_type(x, target, weight)
-        x, target = widen(x, target)
-        axis = class_axis(x)
-        s = (1 - smoothing) * target + smoothing / x.shape[axis] if smoothing else target
-        q = s if weight is None else s * along_classes(widen(weight)[0], x)
-        n = math.prod(d for i, d in enumerate(x.shape) if i != axis) if x.numel() else 0
-        return torch.log_softmax(x, axis), q, s, n, dtype
+        s = _smoothed(target, smoothing)
+        return _log_p(x), _weighted(s, weight), s, _examples(x), common_type(x, target, weight)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -46,14 +41,17 @@ class CrossEntropyOfProbabilities(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target, weight = ctx.saved_tensors
-        log_p, q, s, n, _ = CrossEntropyOfProbabilities.parts(x, target, weight, ctx.smoothing)
+        log_p = _log_p(x)
         (g,) = widen(grad_out)
         axis = class_axis(x)
-        each = share(g, ctx.reduction, n)
+        each = share(g, ctx.reduction, _examples(x))
         if ctx.reduction == "none":
             each = each.unsqueeze(axis)
         grad_x = grad_target = grad_weight = None
+        if ctx.needs_input_grad[0] or ctx.needs_input_grad[2]:
+            s = _smoothed(target, ctx.smoothing)
         if ctx.needs_input_grad[0]:
+            q = _weighted(s, weight)
             grad_x = (each * (log_p.exp() * q.sum(axis, keepdim=True) - q)).to(x.dtype)
         if ctx.needs_input_grad[1]:
             grad_target = (ctx.smoothing - 1) * each * log_p
@@ -76,3 +74,22 @@ class CrossEntropyOfProbabilities(Function):
             q_tangent = q_tangent * along_classes(weight, x) + s * along_classes(weight_tangent, x)
         change = q * log_softmax_tangent(*widen(x, x_tangent)) + q_tangent * log_p
         return reduced(-change.sum(class_axis(x)), ctx.reduction, n).to(dtype)
+
+
+def _log_p(x):
+    return torch.log_softmax(widen(x)[0], class_axis(x))
+
+
+def _smoothed(target, smoothing):
+    """s: the share ``smoothing`` of the target spread over all classes."""
+    (target,) = widen(target)
+    return (1 - smoothing) * target + smoothing / target.shape[class_axis(target)] if smoothing else target
+
+
+def _weighted(s, weight):
+    """q: every class by its weight."""
+    return s if weight is None else s * along_classes(widen(weight)[0], s)
+
+
+def _examples(x) -> int:
+    return math.prod(d for i, d in enumerate(x.shape) if i != class_axis(x)) if x.numel() else 0
