@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
+from unittest import mock
 
 import torch
 import torch.autograd.forward_ad as forward_ad
@@ -19,12 +20,11 @@ def metadata() -> SimpleNamespace:
     """PyTorch's databases of operators and modules; imported late, as they take time and change global settings."""
     hypothesis = sys.modules.get("hypothesis")
     profile = hypothesis and hypothesis.settings.get_current_profile_name()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), mock.patch.object(torch.backends, "disable_global_flags"):
         warnings.simplefilter("ignore")
         from torch.testing._internal.common_methods_invocations import op_db
         from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
         from torch.testing._internal.common_utils import noncontiguous_like
-    torch.backends.__allow_nonbracketed_mutation_flag = True
     if hypothesis:
         hypothesis.settings.load_profile(profile)
     return SimpleNamespace(
