@@ -14,6 +14,10 @@ JVP = (
     "Write a static jvp(ctx, *tangents), one tangent an input and one result an output, and save what it needs with "
     "ctx.save_for_forward: the same tensors, in the same order, as with save_for_backward."
 )
+COMPOSE = (
+    "Write forward without ctx and a setup_context, set generate_vmap_rule = True, save only inputs and outputs, and "
+    "make backward (and, for forward mode, jvp) of differentiable operations of what was saved."
+)
 DATA = (
     "Keep forward and backward free of .item(), of branches on data and of boolean-mask indexing: use torch.where, so "
     "that batched and traced tensors pass."

@@ -29,6 +29,12 @@ def call(function: Callable, sample: Sample):
     return function(*sample.args, **sample.kwargs)
 
 
+def seeded(function: Callable, arguments: Sequence[Tensor]):
+    """Call with tensors alone, the generator seeded."""
+    seed()
+    return function(*arguments)
+
+
 def floats(result) -> list[Tensor]:
     """The floating tensors of a result, whether it is one tensor or a structure of them."""
     leaves = pytree.tree_leaves(result)

@@ -95,7 +95,7 @@ def prove(
     """Check what a spec describes. ``stop_early`` ends at the first property that fails; ``each`` is given every
     result when it is there."""
     properties = chosen(only, skip)
-    subject = Subject(spec)
+    subject = Subject(spec, [p.name for p in properties] if only else ())
     results: list[Result] = []
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.enable_grad():
         warnings.simplefilter("ignore")

@@ -61,6 +61,7 @@ class Spec:
         random: the function draws from PyTorch's generator, which is seeded before each call.
         flat: its gradient is 0 everywhere.
         hand_written: claims that its gradient runs neither PyTorch's backward kernels nor autograd.
+        inductor: compile it with Inductor too, which takes many seconds.
 
     >>> import torch
     >>> x = torch.tensor([-1.0, 2.0], dtype=torch.float64, requires_grad=True)
@@ -78,6 +79,7 @@ class Spec:
     random: bool = False
     flat: bool = False
     hand_written: bool = False
+    inductor: bool = False
 
 
 def called(function: Any) -> Callable:

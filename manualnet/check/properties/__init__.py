@@ -1,18 +1,16 @@
 """Every property, in the order in which they are checked: cheap and telling ones first."""
 
+from manualnet.check.properties.batching import batched_cotangents, per_sample_gradient, vmap
+from manualnet.check.properties.compiled import compile_, compile_dynamic, inductor
+from manualnet.check.properties.exported import export
 from manualnet.check.properties.form import gradient_form
+from manualnet.check.properties.forward import forward_mode
 from manualnet.check.properties.gradient import gradient, numeric_gradient, second_derivative
+from manualnet.check.properties.kept import compile_keeps_the_rule
 from manualnet.check.properties.layout import strides
+from manualnet.check.properties.matrices import forward_over_forward, hessian, jacobian
+from manualnet.check.properties.needs import needs_input_grad
 from manualnet.check.properties.shapes import broadcasting
-from manualnet.check.properties.transforms import (
-    batched_cotangents,
-    forward_mode,
-    forward_over_forward,
-    hessian,
-    jacobian,
-    per_sample_gradient,
-    vmap,
-)
 from manualnet.check.properties.value import precision, value
 from manualnet.check.property import Property
 
@@ -34,5 +32,11 @@ PROPERTIES: dict[str, Property] = {
         strides,
         broadcasting,
         gradient_form,
+        compile_,
+        compile_keeps_the_rule,
+        compile_dynamic,
+        export,
+        inductor,
+        needs_input_grad,
     )
 }
