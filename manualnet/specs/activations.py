@@ -157,6 +157,7 @@ SPECS = [
         extremes=far_out(*GELU),
         module="GELU",
         draw=draws.elementwise(approximate=draws.approximation),
+        inductor=True,
     ),
     operation(
         "leaky_relu",

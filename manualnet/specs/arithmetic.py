@@ -134,7 +134,7 @@ def _reduction_extremes() -> list[Sample]:
 SPECS: list[Operation] = [
     operation("add", _pairs(alpha=-1.5), extremes=_pair_extremes, rows=("S59",), draw=draws.pair(scaled=True)),
     operation("sub", _pairs(alpha=3), extremes=_pair_extremes, rows=("S48",), draw=draws.pair(scaled=True)),
-    operation("mul", _pairs(), extremes=_pair_extremes, rows=("S59",), draw=draws.pair(scaled=False)),
+    operation("mul", _pairs(), extremes=_pair_extremes, rows=("S59",), draw=draws.pair(scaled=False), inductor=True),
     operation("pad", _pad, extremes=_pad_extremes, rows=("S15",), draw=draws.pad),
     operation("matmul", _matmul, extremes=_matmul_extremes, rows=("S1", "S41"), draw=draws.matmul),
     operation("sum", _sum, extremes=_reduction_extremes, rows=("S1",), draw=draws.reduction),

@@ -207,6 +207,7 @@ SPECS: list[Operation] = [
         rows=("S15",),
         module="MaxPool2d",
         draw=draws.max_pool2d,
+        inductor=True,
     ),
     operation(
         "avg_pool2d",

@@ -241,6 +241,7 @@ SPECS: list[Operation] = [
         ("S33", "S34"),
         "CrossEntropyLoss",
         draw=draws.cross_entropy,
+        inductor=True,
     ),
     operation("nll_loss", nll_samples, list, score_extremes, ("S34",), "NLLLoss", draw=draws.nll_loss),
     operation(

@@ -46,6 +46,7 @@ SPECS = [
         _extremes(beta=0.5),
         ("S29", "S32"),
         draw=draws.weighted_penalty,
+        inductor=True,
     ),
     operation("l1_penalty", _samples(), _kinks([-1.0, 0.0, 0.0, 1.0]), _extremes(), ("S29", "S32"), draw=draws.penalty),
     operation("l2_penalty", _samples(), _kinks([-4.0, 0.0, 0.0, 6.0]), _extremes(), ("S29", "S32"), draw=draws.penalty),

@@ -35,6 +35,7 @@ def operation(
     flat: bool = False,
     large: Callable[[torch.Generator], list[Sample]] = no_samples,
     draw: Callable[[Draw], Sample] | None = None,
+    inductor: bool = False,
 ) -> Operation:
     function, twin = getattr(functional, name), getattr(reference.functional, name)
     return Operation(
@@ -48,6 +49,7 @@ def operation(
         random=random,
         flat=flat,
         hand_written=True,
+        inductor=inductor,
         rows=rows,
         module=module,
         draw=draw,

@@ -76,6 +76,7 @@ SPECS = [
         rows=("S1", "S2", "S41", "S50"),
         module="Linear",
         draw=draws.linear,
+        inductor=True,
     ),
     operation(
         "conv2d",
