@@ -11,6 +11,7 @@ from manualnet.check.properties.layout import strides
 from manualnet.check.properties.matrices import forward_over_forward, hessian, jacobian
 from manualnet.check.properties.needs import needs_input_grad
 from manualnet.check.properties.shapes import broadcasting
+from manualnet.check.properties.side_effects import nothing_mutated
 from manualnet.check.properties.value import precision, value
 from manualnet.check.property import Property
 
@@ -32,11 +33,12 @@ PROPERTIES: dict[str, Property] = {
         strides,
         broadcasting,
         gradient_form,
+        needs_input_grad,
+        nothing_mutated,
         compile_,
         compile_keeps_the_rule,
         compile_dynamic,
         export,
         inductor,
-        needs_input_grad,
     )
 }

@@ -1,0 +1,159 @@
+"""Does a call leave everything as it was?"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+import torch.autograd.forward_ad as forward_ad
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of
+from manualnet.check.compare import Worst
+from manualnet.check.nodes import around_rules, rule_name, rule_nodes
+from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
+from manualnet.check.spec import Sample
+from manualnet.check.subject import Subject
+
+INPUT = (
+    "Work on a new tensor. If writing to an input is meant, tell autograd with ctx.mark_dirty and return it; a buffer "
+    "may be written to if the reference writes the same."
+)
+COTANGENT = (
+    "The cotangent belongs to the caller: write grad_out * y in the place of grad_out *= y and of grad_out.mul_(y)."
+)
+SAVED = (
+    "Backward may run again, and others hold the same tensors: compute into a new tensor in the place of y.sub_(1) or "
+    "y -= 1, and keep no state from one backward to the next."
+)
+CHANGED = "Keep what backward reads with ctx.save_for_backward, not on ctx: it notices when a tensor was changed since."
+INPLACE = "modified by an inplace operation"  # how autograd says that it noticed
+
+
+class Watched:
+    """Tensors, and whether any of them has changed since."""
+
+    def __init__(self, what: str, tensors: Iterable[Tensor], mend: str) -> None:
+        self.what, self.mend = what, mend
+        self.tensors = list(tensors)
+        self._before = [(t.detach().clone(), t._version) for t in self.tensors]
+
+    def changed(self) -> list[int]:
+        return [
+            k
+            for k, (t, (value, version)) in enumerate(zip(self.tensors, self._before, strict=True))
+            if t._version != version or not _same(t, value)
+        ]
+
+    def hold(self, when: str, sample: Sample) -> None:
+        for k in self.changed():
+            number = f" {k}" if len(self.tensors) > 1 else ""
+            raise Fault(f"{when} changes {self.what}{number} in place{of(sample)}.", self.mend)
+
+
+@claims("inputs, saved tensors and cotangents stay as they are, and backward gives the same twice", SAVED)
+def nothing_mutated(subject: Subject) -> Evidence:
+    worst = Worst()
+    for sample in subject.samples:
+        taken = fresh(sample)
+        inputs = Watched("tensor argument", taken.tensors, INPUT)
+        result = call(subject.function, taken)
+        _forward(subject, sample, inputs, result)
+        values = floats(result)
+        upstream = cotangents(values)
+        watched = [
+            Watched("tensor argument", taken.tensors, SAVED),
+            Watched("the result", values, SAVED),
+            Watched("saved tensor", _saved(result), SAVED),
+            Watched("the cotangent", upstream, COTANGENT),
+        ]
+        with around_rules(_keeping_cotangents(sample)):
+            once, again = (
+                _backward(values, taken, upstream, watched, when) for when in ("backward", "a second backward")
+            )
+            for i, (a, e) in enumerate(zip(again, once, strict=True)):
+                worst.close(a, e, f"the gradient of input {i} by a second backward{of(sample)}", SAVED)
+            _second_derivative(values, taken, upstream, watched)
+        _forward_mode(subject, sample)
+    if worst.error is None:
+        raise DoesNotApply("the samples have no elements")
+    return worst.evidence()
+
+
+def _forward(subject: Subject, sample: Sample, inputs: Watched, result) -> None:
+    """An input may be written to if it is returned, or if the reference writes the same to it."""
+    changed = [k for k in inputs.changed() if not any(inputs.tensors[k] is t for t in pytree.tree_leaves(result))]
+    if not changed:
+        return
+    if subject.spec.reference is not None:
+        theirs = fresh(sample)
+        call(subject.reference, theirs)
+        worst = Worst()
+        for k in changed:
+            worst.close(inputs.tensors[k], theirs.tensors[k], f"tensor argument {k} after forward{of(sample)}", INPUT)
+        return
+    raise Fault(f"forward changes tensor argument {changed[0]} in place{of(sample)}.", INPUT)
+
+
+def _backward(
+    values: Sequence[Tensor], sample: Sample, upstream: Sequence[Tensor], watched: Sequence[Watched], when: str
+) -> list[Tensor]:
+    try:
+        grads = gradients(values, sample.inputs, upstream)
+    except RuntimeError as error:
+        if INPLACE not in str(error):
+            raise
+        raise Fault(f"{when} raises {short(error)}{of(sample)}.", SAVED) from error
+    for w in watched:
+        w.hold(when, sample)
+    return [g.clone() for g in grads]
+
+
+def _second_derivative(
+    values: Sequence[Tensor], sample: Sample, upstream: Sequence[Tensor], watched: Sequence[Watched]
+) -> None:
+    first = gradients(values, sample.inputs, upstream, create_graph=True)
+    try:
+        gradients(first, sample.inputs, cotangents(first, seed=2))
+    except Exception as error:
+        if INPLACE in str(error):
+            raise Fault(f"the second derivative raises {short(error)}{of(sample)}.", SAVED) from error
+        return  # there is none, which is for another property to say
+    for w in watched:
+        w.hold("the second derivative", sample)
+
+
+def _forward_mode(subject: Subject, sample: Sample) -> None:
+    taken = fresh(sample)
+    tangents = cotangents(taken.inputs, seed=5)
+    watched = Watched("tensor argument", taken.inputs, INPUT), Watched("the tangent", tangents, COTANGENT)
+    try:
+        with forward_ad.dual_level():
+            dual = [forward_ad.make_dual(x.detach(), t) for x, t in zip(taken.inputs, tangents, strict=True)]
+            call(subject.function, taken.with_inputs(dual))
+    except Exception:
+        return
+    for w in watched:
+        w.hold("jvp", sample)
+
+
+def _saved(result) -> list[Tensor]:
+    return [t for node in rule_nodes(result) for t in node.saved_tensors if t is not None]
+
+
+def _keeping_cotangents(sample: Sample) -> Callable:
+    def around(node, given: tuple, run: Callable):
+        watched = Watched("its cotangent", (t for t in given if isinstance(t, Tensor)), COTANGENT)
+        returned = run()
+        watched.hold(f"the backward of {rule_name(node)}", sample)
+        return returned
+
+    return around
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    """The same numbers; NaN is NaN."""
+    return (
+        a.shape == b.shape
+        and torch.equal(a.detach().nan_to_num(7.0), b.nan_to_num(7.0))
+        and torch.equal(a.isnan(), b.isnan())
+    )
