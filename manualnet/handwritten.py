@@ -13,6 +13,8 @@
 
 from collections.abc import Iterable, Iterator
 
+import torch
+import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -45,14 +47,17 @@ def nodes(outputs: Tensor | Iterable[Tensor]) -> Iterator:
                 waiting.append(child)
 
 
-def foreign_nodes(outputs: Tensor | Iterable[Tensor]) -> list[str]:
-    """Names of the nodes whose gradient is neither manualnet's nor structural; empty where all is hand-written."""
+def foreign_nodes(outputs: Tensor | Iterable[Tensor], base: type[torch.autograd.Function] = Function) -> list[str]:
+    """Names of the nodes whose gradient is neither a ``base``'s nor structural; empty where all is hand-written.
 
-    def ours(node) -> bool:
+    ``base`` is manualnet's; with ``torch.autograd.Function`` everybody's rules are hand-written except PyTorch's own.
+    """
+
+    def written(node) -> bool:
         cls = getattr(node, "_forward_cls", None)
-        return cls is not None and issubclass(cls, Function)
+        return cls is not None and issubclass(cls, base) and cls.__module__.partition(".")[0] != "torch"
 
-    return [name for node in nodes(outputs) if not ours(node) and (name := _name(node)) not in STRUCTURAL]
+    return [name for node in nodes(outputs) if not written(node) and (name := _name(node)) not in STRUCTURAL]
 
 
 class BackwardKernels(TorchDispatchMode):
@@ -66,3 +71,46 @@ class BackwardKernels(TorchDispatchMode):
         if "backward" in func.name():
             self.seen.append(func.name())
         return func(*args, **(kwargs or {}))
+
+
+class AutogradCalls(TorchDispatchMode):
+    """Counts how often PyTorch is asked for a derivative inside the context: each run of the engine, by whatever name
+    it is called, and each kernel in forward mode.
+
+    >>> x = torch.ones(3, requires_grad=True)
+    >>> with AutogradCalls() as calls:
+    ...     _ = torch.func.vjp(torch.sin, x)[1](x), torch.func.vmap(torch.sin)(x), torch.autograd.grad(x.sum(), x)
+    >>> calls.count
+    2
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __enter__(self):
+        self._engine = torch.autograd.Variable._execution_engine
+        torch.autograd.Variable._execution_engine = _Counted(self._engine, self)  # type: ignore[assignment]
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        torch.autograd.Variable._execution_engine = self._engine
+        return super().__exit__(*error)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += forward_ad._current_level >= 0
+        return func(*args, **(kwargs or {}))
+
+
+class _Counted:
+    """The engine behind ``torch.autograd.grad``, ``Tensor.backward`` and ``torch.func``, whose runs are counted."""
+
+    def __init__(self, engine, calls: AutogradCalls) -> None:
+        self._engine, self._calls = engine, calls
+
+    def run_backward(self, *args, **kwargs):
+        self._calls.count += 1
+        return self._engine.run_backward(*args, **kwargs)
+
+    def __getattr__(self, name: str):
+        return getattr(self._engine, name)
