@@ -81,6 +81,7 @@ CALLS = [
     *[(name, (_x(3, 4), tensor([0, -100, 9])), {"ignore_index": 9}) for name in CLASSED],
     *[(name, (_x(3, 4), tensor([0, 1, 156]).byte()), {}) for name in CLASSED],
     *[(name, (_x(3, 4), tensor([0, 1, 255]).byte()), {"ignore_index": 255}) for name in CLASSED],
+    *[(name, (_x(2, 4, *d), _i(2, *d).byte()), {}) for name in CLASSED for d in [(3,), (3, 2), (3, 2, 2)]],
     *[(name, (_x(3, 4), [0, 1, 2]), {}) for name in CLASSED],
     *[(name, ([[0.5]], _i(1)), {}) for name in CLASSED],
     *[("cross_entropy", args, {"label_smoothing": s}) for args in (ONE, PAIR) for s in (-0.5, 0, 0.1, 1.0, 1.5)],

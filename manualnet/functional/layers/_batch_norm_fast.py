@@ -46,10 +46,10 @@ def backward(
     if need_x:
         grad_x, m = torch.empty_like(x), len(_rows(x))
         scale = r if weight is None else r * weight
-        shift = (cotangents[0] - scale * sum_g) / m
+        shift, mean_g = cotangents[0] / m, sum_g / m
         slope = (2 * cotangents[1] - scale * sum_gc / (v + eps)) / m
         for (g_piece, x_piece), target in zip(pieces, _rows(grad_x).split(size), strict=True):
-            target.copy_((x_piece - mean).mul_(slope).add_(shift).addcmul_(g_piece.to(mean.dtype), scale))
+            target.copy_((x_piece - mean).mul_(slope).add_(shift).addcmul_(g_piece - mean_g, scale))
     return grad_x, r * sum_gc if need_weight else None, sum_g if need_bias else None
 
 

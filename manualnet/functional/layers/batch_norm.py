@@ -69,10 +69,10 @@ class BatchNormTraining(Function):
             sum_g = g.sum(axes)
         if ctx.needs_input_grad[0]:
             scale = r if weight is None else r * wide_weight
-            shift = (grad_mean - scale * sum_g) / m
             slope = (2 * grad_v - scale * sum_gc / (v + ctx.eps)) / m
-            grad_x = torch.addcmul(_channels(shift, x), centred, _channels(slope, x))
-            grad_x = torch.addcmul(grad_x, g, _channels(scale, x)).to(x.dtype)
+            grad_x = torch.addcmul(_channels(grad_mean / m, x), centred, _channels(slope, x))
+            # The mean is taken off first: what is left may be far smaller than g.
+            grad_x = torch.addcmul(grad_x, g - _channels(sum_g / m, x), _channels(scale, x)).to(x.dtype)
         if ctx.needs_input_grad[1]:
             grad_weight = (r * sum_gc).to(weight.dtype)
         if ctx.needs_input_grad[2]:

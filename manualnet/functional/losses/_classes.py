@@ -29,8 +29,11 @@ def check_classes(
     expected = (*input.shape[:1], *input.shape[2:]) if input.dim() > 1 else ()
     if target.shape != expected:
         raise RuntimeError(f"target must have shape {tuple(expected)}, but got {tuple(target.shape)}")
-    if target.dtype not in (torch.int64, torch.uint8):
-        raise RuntimeError(f"class indices must be of torch.int64 or torch.uint8, but got {target.dtype}")
+    if target.dtype != torch.int64 and (target.dtype != torch.uint8 or input.dim() > 2):
+        raise RuntimeError(
+            "class indices must be of torch.int64, or of torch.uint8 where input has at most two dimensions, "
+            f"but got {target.dtype}"
+        )
     if not input.is_floating_point():
         raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
     target = target.long()
@@ -64,12 +67,18 @@ def likelihood_loss(
     """-Σ_c q_c log p_c with q = w ∘ ((1 - ε) [c = y] + ε / C), the mean weighted by w_y. Linear in ``log_p``."""
     axis = class_axis(log_p)
     index, kept, counts = counted(target, weight, ignore_index, log_p.dtype)
-    loss = counts * log_p.gather(axis, index.unsqueeze(axis)).squeeze(axis)
-    if smoothing:
-        weighted = log_p if weight is None else log_p * along_classes(weight.to(log_p.dtype), log_p)
-        loss = (1 - smoothing) * loss + smoothing / log_p.shape[axis] * weighted.sum(axis)
-    # Chosen, not multiplied by 0: an ignored example may hold infinities.
-    return reduced(torch.where(kept, -loss, 0), reduction, counts.sum())
+    total = counts.sum()
+
+    def part(loss: Tensor) -> Tensor:
+        # Chosen, not multiplied by 0: an ignored example may hold infinities.
+        return reduced(torch.where(kept, -loss, 0), reduction, total)
+
+    of_target = part(counts * log_p.gather(axis, index.unsqueeze(axis)).squeeze(axis))
+    if not smoothing:
+        return of_target
+    weighted = log_p if weight is None else log_p * along_classes(weight.to(log_p.dtype), log_p)
+    # Divided one by one, so that a mean whose weights are all 0 is NaN as in PyTorch.
+    return (1 - smoothing) * of_target + smoothing / log_p.shape[axis] * part(weighted.sum(axis))
 
 
 def log_softmax_tangent(x: Tensor, tangent: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ class BinaryCrossEntropyWithLogits(Function):
     d log σ(x)/dx = 1 - σ(x)
 
         ∂L_i/∂x_i = w_i ((1 - t + v t) σ(x) - v t)        (σ(x) - t for v = 1)
-        ∂L_i/∂t_i = w_i (-x - (v - 1) log σ(x))
+        ∂L_i/∂t_i = w_i (log σ(-x) - v log σ(x))          (-x for v = 1, as log σ(-x) = log σ(x) - x)
 
     times g_i, the cotangent of L_i (∂L/∂mean / N for the mean). Saved: inputs alone; σ is one step away.
     """
@@ -46,7 +46,8 @@ class BinaryCrossEntropyWithLogits(Function):
 
     @staticmethod
     def slope_target(z, v):
-        return -z if v is None else -z - (v - 1) * torch.nn.functional.logsigmoid(z)
+        # Neither logarithm is taken as a difference, of which little would be left where v is small.
+        return -z if v is None else torch.nn.functional.logsigmoid(-z) - v * torch.nn.functional.logsigmoid(z)
 
     @staticmethod
     def backward(ctx, grad_out):

@@ -51,17 +51,16 @@ class CrossEntropy(Function):
         index, kept, counts = counted(target, weight, ignore_index, wide.dtype)
         # Where every example is ignored the mean divides by 0: choosing keeps that out of the gradient.
         each = torch.where(kept, share(g, reduction, counts.sum()), 0)
-        on_target = (1 - smoothing) * counts * each
-        on_each = smoothing / x.shape[axis] * each if smoothing else None
-        if on_each is None:
-            q_sum = on_target
+        p, index = torch.softmax(wide, axis), index.unsqueeze(axis)
+        on_target = ((1 - smoothing) * counts * each).unsqueeze(axis)
+        if not smoothing:
+            grad_x = (p * on_target).scatter_add(axis, index, -on_target)
         else:
-            q_sum = on_target + on_each * (x.shape[axis] if weight is None else weight.to(wide.dtype).sum())
-        grad_x = torch.softmax(wide, axis) * q_sum.unsqueeze(axis)
-        grad_x = grad_x.scatter_add(axis, index.unsqueeze(axis), -on_target.unsqueeze(axis))
-        if on_each is not None:
-            on_each = on_each.unsqueeze(axis)
-            grad_x = grad_x - (on_each if weight is None else on_each * along_classes(weight.to(wide.dtype), x))
+            # q as one tensor: from a p near 1 the same q is then taken that p was multiplied by.
+            q = (smoothing / x.shape[axis] * each).unsqueeze(axis).expand(x.shape)
+            q = q if weight is None else q * along_classes(weight.to(wide.dtype), x)
+            q = q.scatter_add(axis, index, on_target)
+            grad_x = p * q.sum(axis, keepdim=True) - q
         return grad_x.to(x.dtype), None, None, None, None, None
 
     @staticmethod
