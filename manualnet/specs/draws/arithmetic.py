@@ -66,8 +66,13 @@ def pad(d: Draw) -> Sample:
     axes = d.integer(1, 3)
     more = d.integer(0, 2) if mode == "constant" else d.integer(1, 2)
     shape = d.shape(axes + more, axes + more, 5)
-    low, high = d.one_of(0, -1, -3), 6 if d.rarely() else 3
-    numbers = [d.integer(low, min(high, n + (mode == "replicate"))) for n in shape[: -axes - 1 : -1] for _ in range(2)]
+    beyond = d.one_of(0, 0, 0, 1)
+    numbers: list[int] = []
+    for n in reversed(shape[more:]):
+        left = d.integer(-1, n + beyond)
+        # Behind a cut, circular padding must not need more elements than are left: PyTorch's are uninitialised then.
+        cut = mode == "circular" and left < 0
+        numbers += left, d.integer(-1 if left < n else 0, n - 1 if cut else n + beyond)
     if d.rarely():
         numbers.pop()
     args: tuple = (d.tensor(shape), d.one_of(tuple(numbers), numbers), mode)

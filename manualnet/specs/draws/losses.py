@@ -14,26 +14,25 @@ def _reduction(d: Draw) -> str:
 
 def _scores(d: Draw, max_dims: int = 5) -> tuple[tuple[int, ...], int, tuple[int, ...]]:
     """The shape of scores, the number of classes, and the shape of class indices."""
-    shape = d.shape(1, max_dims)
-    classes = shape[min(1, len(shape) - 1)]
-    return shape, classes, (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
+    others = d.shape(0, max_dims - 1)
+    classes = d.integer(1, 4)
+    return (*others[:1], classes, *others[1:]), classes, others
 
 
 def hinge_loss(d: Draw) -> Sample:
     """Valid calls only: what the twin is composed of refuses others in its own words."""
     shape, classes, indices = _scores(d, 2)
-    if classes == 0:
-        shape, classes = (*shape[:-1], 1), 1
     scores, target = d.tensor(shape), d.classes(classes, *indices)
     return Sample((scores, target, d.number(-1, 3)), {"reduction": _reduction(d)})
 
 
-def _class_indices(d: Draw, classes: int, shape: tuple[int, ...]) -> tuple[Tensor, dict]:
+def _class_indices(d: Draw, classes: int, shape: tuple[int, ...], bytes_too: bool) -> tuple[Tensor, dict]:
     """Some of them ignored, rarely one out of range or of a shape that does not fit."""
     if d.rarely():
         shape = (*shape, 2)
     target = d.classes(classes + d.rarely(), *shape)
-    if not d.often():
+    # PyTorch refuses bytes late: without an element in the backward pass, smoothed where it comes to look one up.
+    if bytes_too and target.numel() and not d.often():
         return target.byte(), {}
     ignored = d.one_of(-100, -1, 0)
     if ignored < 0 and d.integer(0, 1):
@@ -48,7 +47,7 @@ def _class_weight(d: Draw, classes: int, grad: bool | None = False) -> Tensor | 
 def nll_loss(d: Draw) -> Sample:
     shape, classes, indices = _scores(d)
     scores = d.tensor(shape)
-    target, kwargs = _class_indices(d, classes, indices)
+    target, kwargs = _class_indices(d, classes, indices, bytes_too=True)
     return Sample((scores, target, _class_weight(d, classes, d.rarely())), {**kwargs, "reduction": _reduction(d)})
 
 
@@ -61,7 +60,7 @@ def cross_entropy(d: Draw) -> Sample:
         if d.rarely():
             kwargs["ignore_index"] = 0
     else:
-        target, more = _class_indices(d, classes, indices)
+        target, more = _class_indices(d, classes, indices, bytes_too=not kwargs["label_smoothing"])
         kwargs |= more
         weight = _class_weight(d, classes, d.rarely())
     return Sample((d.tensor(shape), target, weight), {**kwargs, "reduction": _reduction(d)})
