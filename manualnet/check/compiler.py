@@ -23,6 +23,10 @@ def clean_compiler() -> Iterator[None]:
     silenced = logging.root.manager.disable
     depth = len(torch._C._functorch.get_interpreter_stack() or ())
     logging.disable(logging.CRITICAL)
+    # The compiler's trace of itself heeds no level, and pytest's handlers would print it under a failing test.
+    trace = logging.getLogger("torch.__trace")
+    handlers = list(trace.handlers)
+    trace.handlers[:] = [h for h in handlers if type(h).__module__.startswith("torch.")]
     torch._dynamo.reset()
     try:
         yield
@@ -30,6 +34,7 @@ def clean_compiler() -> Iterator[None]:
         raise _told(error) from None
     finally:
         torch._dynamo.reset()
+        trace.handlers[:] = handlers
         logging.disable(silenced)
         torch._C._functorch.pop_dynamic_layer_stack_and_undo_to_depth(depth)
         _leave_forward_mode()
