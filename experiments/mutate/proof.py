@@ -7,8 +7,10 @@ them, and at last those that name no function.
 import doctest
 import importlib
 import logging
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
+from unittest import mock
 
 from experiments.mutate.concerns import ROOT, concerned, module_of
 from experiments.mutate.mutants import Mutant, plant
@@ -47,8 +49,11 @@ def preload() -> None:
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # which misses a GPU
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
-    for name in PRELOADED:
-        importlib.import_module(name)
+    # PyTorch's test metadata would freeze the backends' flags, which tests set.
+    with mock.patch.object(torch.backends, "disable_global_flags"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in PRELOADED:
+            importlib.import_module(name)
 
 
 class Proof:
@@ -124,11 +129,12 @@ class _Relevant:
             items[:] = sorted(ours, key=lambda item: not any(name in item.nodeid for name in self.names))
 
     def _about_others(self, item) -> bool:
-        """Whether the test is parametrised by other functions, or their specs, alone."""
+        """Whether the test is parametrised by other functions, their specs or their modules, alone."""
         from manualnet.specs import SPECS
 
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        functions = {name for v in values if isinstance(name := getattr(v, "name", v), str) and name in SPECS}
+        given = {name for v in values if isinstance(name := getattr(v, "name", v), str)}
+        functions = {spec.name for spec in SPECS.values() if not given.isdisjoint({spec.name, spec.module})}
         return bool(functions) and functions.isdisjoint(self.names)
 
     def pytest_runtest_logreport(self, report) -> None:
