@@ -13,6 +13,7 @@ from manualnet.check.properties.needs import needs_input_grad
 from manualnet.check.properties.shapes import broadcasting
 from manualnet.check.properties.side_effects import nothing_mutated
 from manualnet.check.properties.value import precision, value
+from manualnet.check.properties.written import hand_written
 from manualnet.check.property import Property
 
 PROPERTIES: dict[str, Property] = {
@@ -40,5 +41,6 @@ PROPERTIES: dict[str, Property] = {
         compile_dynamic,
         export,
         inductor,
+        hand_written,
     )
 }
