@@ -33,7 +33,7 @@ class BatchNormTraining(Function):
 
     @staticmethod
     def forward(x, weight, bias, eps):
-        if _batch_norm_fast.applies(x) and plain(x, weight, bias):
+        if plain(x, weight, bias) and _batch_norm_fast.applies(x):
             return _batch_norm_fast.forward(x, weight, bias, eps)
         (wide,) = widen(x)
         if x.numel():
@@ -51,7 +51,7 @@ class BatchNormTraining(Function):
     @staticmethod
     def backward(ctx, grad_out, grad_mean, grad_v):
         x, weight, bias, mean, v = ctx.saved_tensors
-        if _batch_norm_fast.applies(x) and plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors):
+        if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors) and _batch_norm_fast.applies(x):
             grads = _batch_norm_fast.backward(
                 grad_out, x, weight, mean, v, ctx.eps, (grad_mean, grad_v), ctx.needs_input_grad[:3]
             )

@@ -1,0 +1,77 @@
+"""Fast paths run for plain tensors on the CPU, and for no others: there they would be slow, or disturb who records."""
+
+import importlib
+
+import pytest
+import torch
+
+from manualnet import functional as F
+
+PATHS = {
+    "gelu": ("activations.gelu", "times_slope", F.gelu, [(2, 3, 4, 4)]),
+    "max_pool2d": ("layers.max_pool2d", "_lay_tiles", lambda x: F.max_pool2d(x, 2), [(2, 3, 4, 4)]),
+    "conv2d": ("layers.conv2d", "_grad_weight_chunked", F.conv2d, [(2, 3, 4, 4), (5, 3, 2, 2)]),
+    "batch_norm": (
+        "layers._batch_norm_fast",
+        "backward",
+        lambda x: F.batch_norm(x, None, None, training=True),
+        [(2, 3, 4, 4)],
+    ),
+}
+
+
+@pytest.fixture(params=PATHS)
+def path(request, monkeypatch):
+    """A function, its arguments, and how often its fast path has run."""
+    module, name, function, shapes = PATHS[request.param]
+    module = importlib.import_module(f"manualnet.functional.{module}")
+    fast, ran = getattr(module, name), []
+
+    def counted(*args):
+        ran.append(1)
+        return fast(*args)
+
+    monkeypatch.setattr(module, name, counted)
+    inputs = [torch.randn(shape).to(memory_format=torch.channels_last) for shape in shapes]
+    return function, inputs, ran
+
+
+def _gradients(function, inputs, **kwargs):
+    inputs = [x.detach().requires_grad_() for x in inputs]
+    y = function(*inputs)
+    return torch.autograd.grad(y, inputs, torch.ones_like(y), **kwargs)
+
+
+def test_it_runs_for_plain_tensors(path):
+    function, inputs, ran = path
+    _gradients(function, inputs)
+    assert ran == [1]
+
+
+def test_it_leaves_a_graph_that_is_recorded_alone(path):
+    function, inputs, ran = path
+    _gradients(function, inputs, create_graph=True)
+    assert ran == []
+
+
+def test_it_leaves_transforms_alone(path):
+    function, inputs, ran = path
+    gradient = torch.func.grad(lambda *a: function(*a).sum())
+    gradient(*inputs)
+    torch.func.vmap(gradient)(*[torch.stack([x, x]) for x in inputs])
+    assert ran == []
+
+
+def test_it_leaves_batches_of_cotangents_alone(path):
+    function, inputs, ran = path
+    inputs = [x.requires_grad_() for x in inputs]
+    y = function(*inputs)
+    torch.autograd.grad(y, inputs, torch.ones(2, *y.shape), is_grads_batched=True)
+    assert ran == []
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_it_leaves_other_devices_alone(path, dtype):
+    function, inputs, ran = path
+    _gradients(function, [x.to("meta", dtype) for x in inputs])
+    assert ran == []
