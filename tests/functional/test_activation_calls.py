@@ -139,12 +139,26 @@ def test_inplace_with_a_negative_slope_has_no_gradient():
             y.sum().backward()
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "tanh", "softmax"])
-def test_output_alone_is_saved(name):
+def _saved(name, **kwargs):
     x = torch.randn(3, 4, requires_grad=True)
-    y = getattr(functional, name)(x, **({"dim": 1} if name == "softmax" else {}))
+    y = getattr(functional, name)(x, **kwargs)
     (saved,) = y.grad_fn.saved_tensors
-    assert saved.data_ptr() == y.data_ptr()
+    return x.data_ptr(), y.data_ptr(), saved.data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [("relu", {}), ("leaky_relu", {}), ("leaky_relu", {"negative_slope": 0.0}), ("tanh", {}), ("softmax", {"dim": 1})],
+)
+def test_output_alone_is_saved(name, kwargs):
+    _, y, saved = _saved(name, **kwargs)
+    assert saved == y
+
+
+@pytest.mark.parametrize(("name", "kwargs"), [("elu", {}), ("gelu", {}), ("leaky_relu", {"negative_slope": -0.5})])
+def test_input_alone_is_saved_and_no_copy(name, kwargs):
+    x, _, saved = _saved(name, **kwargs)
+    assert saved == x
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
