@@ -13,6 +13,7 @@ from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 
 FORWARD = "Compare the forward with the formula, and test it on numbers small enough to do by hand."
+DRAWS = 24  # gradients at least: of few, the reference's may all be right by luck
 ROUND_ONCE = "Compute in float32 and round once at the end; do not add up in half precision."
 
 
@@ -61,7 +62,8 @@ def _errors(subject: Subject, dtype: torch.dtype) -> dict[str, list[_Error]]:
     """For the value and for the gradient of each input: the errors of every sample."""
     found: dict[str, list[_Error]] = defaultdict(list)
     kind = str(dtype).removeprefix("torch.")
-    for sample in (*subject.samples, *subject.large):
+    samples = [*subject.samples, *subject.large]
+    for sample in samples:
         # Rounded first and widened again, all start from the same numbers.
         narrow = sample.map(lambda t: _cast(t, dtype))
         wide = narrow.map(lambda t: _cast(t, torch.float64))
@@ -69,12 +71,20 @@ def _errors(subject: Subject, dtype: torch.dtype) -> dict[str, list[_Error]]:
             reference = floats(call(subject.reference, fresh(narrow)))
         except RuntimeError:
             continue  # what the reference refuses in this precision need not work
-        upstream = cotangents(reference)
-        wide_upstream = [u.double() for u in upstream]
+        draws = []
+        for draw in range(-(-DRAWS // len(samples))):
+            upstream = cotangents(reference, 1 + draw)
+            wide_upstream = [u.double() for u in upstream]
+            draws.append(
+                [
+                    [t for group in value_and_gradients(f, s, u) for t in group]
+                    for s, u in ((narrow, upstream), (wide, wide_upstream))
+                    for f in (subject.function, subject.reference)
+                ]
+            )
+        # Draws of one sample are taken together: where a sum cancels in one of them, its unit would be too small.
         ours, theirs, ours_wide, exact = (
-            [t for group in value_and_gradients(f, s, u) for t in group]
-            for s, u in ((narrow, upstream), (wide, wide_upstream))
-            for f in (subject.function, subject.reference)
+            [torch.stack(ts) for ts in zip(*way, strict=True)] for way in zip(*draws, strict=True)
         )
         for i, (a, t, w, e) in enumerate(zip(ours, theirs, ours_wide, exact, strict=True)):
             if not torch.allclose(w, e, equal_nan=True):
