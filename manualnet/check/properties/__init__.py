@@ -2,6 +2,7 @@
 
 from manualnet.check.properties.batching import batched_cotangents, per_sample_gradient, vmap
 from manualnet.check.properties.compiled import compile_, compile_dynamic, inductor
+from manualnet.check.properties.device import device
 from manualnet.check.properties.exported import export
 from manualnet.check.properties.form import gradient_form
 from manualnet.check.properties.forward import forward_mode
@@ -42,5 +43,6 @@ PROPERTIES: dict[str, Property] = {
         export,
         inductor,
         hand_written,
+        device,
     )
 }
