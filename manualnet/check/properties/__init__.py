@@ -10,6 +10,7 @@ from manualnet.check.properties.gradient import gradient, numeric_gradient, seco
 from manualnet.check.properties.kept import compile_keeps_the_rule
 from manualnet.check.properties.layout import strides
 from manualnet.check.properties.matrices import forward_over_forward, hessian, jacobian
+from manualnet.check.properties.memory import memory, no_cycle
 from manualnet.check.properties.needs import needs_input_grad
 from manualnet.check.properties.shapes import broadcasting
 from manualnet.check.properties.side_effects import nothing_mutated
@@ -37,6 +38,8 @@ PROPERTIES: dict[str, Property] = {
         gradient_form,
         needs_input_grad,
         nothing_mutated,
+        memory,
+        no_cycle,
         compile_,
         compile_keeps_the_rule,
         compile_dynamic,
