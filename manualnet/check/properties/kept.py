@@ -1,10 +1,10 @@
 """Does the rule that was written survive the compiler, or is forward differentiated in its place?"""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 
 import torch
 from torch import Tensor
+from torch._dynamo import trace_rules
 
 from manualnet.check.advice import SETUP_CONTEXT, VMAP_RULE
 from manualnet.check.attempt import attempt, eagerly
@@ -71,31 +71,20 @@ def compile_keeps_the_rule(subject: Subject) -> Evidence:
     ran: dict[str, None] = {}
     refused: list[DoesNotApply] = []
     for sample, rules in _telling(subject):
-        lost: dict[str, Rules] = {}
+        kept: dict[str, bool] = {}
         for name, transform in _TRANSFORMS.items():
             if transform is _jvp and not any(has_rule(cls, "jvp") for cls in rules):
                 continue
             try:
-                lost[name] = _lost(subject, transform, sample, rules)
+                kept[name] = _kept(subject, transform, sample, rules)
             except DoesNotApply as reason:
                 refused.append(reason)
-        if any(lost.values()):
-            raise _fault({name: culprits for name, culprits in lost.items() if culprits}, rules)
-        ran |= dict.fromkeys(lost)
+        if not all(kept.values()):
+            raise _fault([name for name in kept if not kept[name]], rules)
+        ran |= dict.fromkeys(kept)
     if not ran:
         raise refused[0]
     return Evidence(why=f"the rules ran in {', '.join(ran)}")
-
-
-def _lost(subject: Subject, transform: Transform, sample: Sample, rules: Rules) -> Rules:
-    """Those of the rules that the compiled derivative does not run."""
-    if _kept(subject, transform, sample, rules):
-        return []
-    alone: list[type[torch.autograd.Function]] = []
-    for cls in rules if len(rules) > 1 else ():
-        with suppress(DoesNotApply):  # its own part does not show in this sample
-            alone += [] if _kept(subject, transform, sample, [cls]) else [cls]
-    return alone or rules
 
 
 def _telling(subject: Subject) -> Iterator[tuple[Sample, Rules]]:
@@ -153,15 +142,18 @@ def _compiled(subject: Subject, transform: Transform, sample: Sample) -> list[Te
         raise
 
 
-def _fault(dropped: dict[str, Rules], rules: Rules) -> Fault:
-    culprits = [cls for cls in rules if any(cls in found for found in dropped.values())]
+def _fault(transforms: Sequence[str], rules: Rules) -> Fault:
+    culprits = [cls for cls in rules if not trace_rules.is_callable_allowed(cls)] or rules
     mend = allow(culprits)
     if not all(has_rule(cls, "setup_context") for cls in culprits):
         mend += f" {SETUP_CONTEXT}"
-    elif any("vmap" in name for name in dropped) and not all(map(_maps, culprits)):
+    elif any("vmap" in name for name in transforms) and not all(map(_maps, culprits)):
         mend += f" {VMAP_RULE}"
-    wrong = f"compiled, {' and '.join(dropped)} drop the rule of {names(culprits)} and differentiate its forward."
-    return Fault(wrong.replace("drop", "drops" if len(dropped) == 1 else "drop"), mend)
+    drop = "drop" if len(transforms) > 1 else "drops"
+    wrong = (
+        f"compiled, {' and '.join(transforms)} {drop} the rule of {names(culprits)} and differentiate forward instead."
+    )
+    return Fault(wrong, mend)
 
 
 def _maps(cls: type[torch.autograd.Function]) -> bool:
