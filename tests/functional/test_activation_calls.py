@@ -55,6 +55,14 @@ def test_complex_numbers_are_refused(name, kwargs):
         getattr(functional, name)(torch.ones(2, dtype=torch.complex64), **kwargs)
 
 
+@pytest.mark.parametrize(("name", "shapes"), [("prelu", [(2,), (1,)]), ("maxout", [(2,), (3, 1, 2), (3, 1)])])
+def test_complex_parameters_are_refused(name, shapes):
+    for place in range(len(shapes)):
+        inputs = [torch.ones(shape, dtype=torch.complex64 if i == place else None) for i, shape in enumerate(shapes)]
+        with pytest.raises(NotImplementedError, match=f"{name}: .*real numbers"):
+            getattr(functional, name)(*inputs)
+
+
 X = torch.ones(2, 3)
 
 

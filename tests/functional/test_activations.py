@@ -109,12 +109,18 @@ def test_a_tie_of_many_maxout_pieces_is_counted_once():
     assert grad_weight.sum().item() == 2.0
 
 
-def test_the_last_of_256_maxout_pieces_can_win():
-    weight = torch.zeros(256, 1, 1)
+@pytest.mark.parametrize("pieces", [256, 257])
+def test_the_last_of_many_maxout_pieces_can_win(pieces):
+    weight = torch.zeros(pieces, 1, 1)
     weight[-1] = 1
     _, grad_x, grad_weight = _value_and_gradients(functional.maxout, torch.ones(1), weight)
     assert grad_x.item() == 1.0
-    assert grad_weight.flatten().tolist() == [0.0] * 255 + [1.0]
+    assert grad_weight.flatten().tolist() == [0.0] * (pieces - 1) + [1.0]
+
+
+def test_maxout_saves_a_byte_an_output_where_one_can_number_the_pieces():
+    y = functional.maxout(torch.ones(1), torch.zeros(256, 1, 1, requires_grad=True))
+    assert y.grad_fn.saved_tensors[-1].dtype == torch.uint8
 
 
 def test_maxout_computes_only_the_gradients_asked_for():

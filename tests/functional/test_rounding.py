@@ -73,11 +73,12 @@ def _context(ctx, change=list):
     return SimpleNamespace(**vars(ctx), saved_tensors=saved, needs_input_grad=ctx.needs_input_grad)
 
 
-def _assert_rounded_once(rule, ctx, directions, what):
+def _assert_rounded_once(rule, ctx, directions, likes, what):
     narrow, wide = rule(_context(ctx), *directions), rule(_context(ctx, _wide), *_wide(directions))
-    pairs = zip(narrow, wide, strict=True) if isinstance(narrow, tuple) else [(narrow, wide)]
-    for result, exact in pairs:
+    narrow, wide = (results if isinstance(results, tuple) else (results,) for results in (narrow, wide))
+    for result, exact, like in zip(narrow, wide, likes, strict=True):
         if result is not None:
+            assert result.dtype == like.dtype, what
             assert torch.equal(result.nan_to_num(), exact.to(result.dtype).nan_to_num()), what
 
 
@@ -92,9 +93,9 @@ def test_a_rule_rounds_once(spec, dtype, recorded, applied):
         for cls, ctx, inputs, outputs in applied:
             cotangents, tangents = ([_drawn(t, generator) for t in tensors] for tensors in (outputs, inputs))
             with torch.set_grad_enabled(recorded):
-                _assert_rounded_once(cls.backward, ctx, cotangents, sample.label)
+                _assert_rounded_once(cls.backward, ctx, cotangents, inputs, sample.label)
                 if spec.name not in TANGENTS:
-                    _assert_rounded_once(cls.jvp, ctx, tangents, sample.label)
+                    _assert_rounded_once(cls.jvp, ctx, tangents, outputs, sample.label)
 
 
 @each_type

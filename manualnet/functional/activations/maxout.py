@@ -41,14 +41,13 @@ class Maxout(Function):
         x, weight, bias = inputs
         _, winner = output
         ctx.bias = Like.of(bias)
-        ctx.mark_non_differentiable(winner)
         save(ctx, x, weight, winner)
 
     @staticmethod
     def backward(ctx, grad_out, _):
         x, weight, winner = ctx.saved_tensors
         (pieces, out, features), batch = weight.shape, x.shape[:-1].numel()
-        index = torch.arange(pieces, device=winner.device, dtype=winner.dtype).unsqueeze(-1)
+        index = torch.arange(pieces, device=winner.device, dtype=winner.dtype).unsqueeze(1)
         grad_z = torch.where(winner.unsqueeze(-2) == index, grad_out.unsqueeze(-2), 0)
         # From here on a linear layer, whose parameters sum over whatever batch axes there are.
         grad_z = grad_z.reshape(batch, pieces * out)

@@ -11,7 +11,7 @@ from manualnet.functional._shapes import sum_to
 
 def _per_channel(weight: Tensor, x: Tensor) -> Tensor:
     """The slopes, one or one a channel, in a shape that broadcasts along axis 1 of x."""
-    return weight.reshape(-1, *[1] * (x.dim() - 2)) if x.dim() > 1 else weight.reshape([1] * x.dim())
+    return weight.reshape(-1, *[1] * (x.dim() - 2)) if x.dim() else weight.reshape(())
 
 
 class PReLU(Function):
@@ -49,9 +49,8 @@ class PReLU(Function):
     @staticmethod
     def jvp(ctx, grad_x, grad_weight):
         x, weight = ctx.saved_tensors
-        wide_x, wide_weight = widen(x, _per_channel(weight, x))
         wide_grad_x, wide_grad_weight = widen(grad_x, _per_channel(grad_weight, x))
-        below = wide_weight * wide_grad_x + wide_x * wide_grad_weight
+        below = _per_channel(weight, x) * wide_grad_x + x * wide_grad_weight
         return torch.where(x > 0, wide_grad_x, below).to(x.dtype)
 
 

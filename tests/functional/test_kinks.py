@@ -1,0 +1,25 @@
+"""Forward mode follows the same conventions at kinks as the backward pass."""
+
+import pytest
+import torch
+from torch.autograd import forward_ad
+
+from manualnet.specs import SPECS
+
+KINKS = [
+    pytest.param(spec, kink, id=f"{spec.name}-{kink.sample.label or i}")
+    for spec in SPECS.values()
+    for i, kink in enumerate(spec.kinks())
+]
+
+
+@pytest.mark.parametrize(("spec", "kink"), KINKS)
+def test_a_tangent_at_a_kink_follows_the_convention(spec, kink):
+    torch.manual_seed(0)
+    tangents = [torch.randn_like(x) for x in kink.sample.inputs]
+    with forward_ad.dual_level():
+        duals = [forward_ad.make_dual(x.detach(), t) for x, t in zip(kink.sample.inputs, tangents, strict=True)]
+        sample = kink.sample.with_inputs(duals)
+        change = forward_ad.unpack_dual(spec.function(*sample.args, **sample.kwargs)).tangent
+    expected = sum((g * t).sum() for g, t in zip(kink.gradients, tangents, strict=True))
+    torch.testing.assert_close(change.sum(), expected, rtol=0, atol=1e-12)
