@@ -51,8 +51,11 @@ def distribution(d: Draw) -> Sample:
 
 
 def maxout(d: Draw) -> Sample:
-    """Valid calls only: what the twin is composed of refuses others in its own words."""
+    """Valid calls only: what the twin is composed of refuses others in its own words.
+
+    Their sums are exact, or else rounding would choose the winner of a tie.
+    """
     inputs, pieces, out = d.integer(0, 4), d.integer(1, 4), d.integer(0, 4)
-    x = d.tensor((*d.shape(0, 2), inputs))
-    bias = d.tensor((pieces, out)) if d.integer(0, 1) else None
-    return Sample((x, d.tensor((pieces, out, inputs)), bias))
+    x = d.tensor((*d.shape(0, 2), inputs), rounds=False)
+    bias = d.tensor((pieces, out), rounds=False) if d.integer(0, 1) else None
+    return Sample((x, d.tensor((pieces, out, inputs), rounds=False), bias))

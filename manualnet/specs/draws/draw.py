@@ -59,14 +59,15 @@ class Draw(ABC):
         high: float = 4.0,
         grad: bool | None = None,
         dtype: torch.dtype | None = None,
+        rounds: bool = True,
     ) -> Tensor:
         """Numbers from ``low`` to ``high``, in any order of memory.
 
-        Multiples of 1 or of 1/8 meet kinks and ties exactly, and their sums are exact; others make every step round.
-        ``grad`` of None leaves it to the draw whether the tensor is differentiated.
+        Multiples of 1 or of 1/8 meet kinks and ties exactly, and their sums are exact; others, drawn unless ``rounds``
+        is False, make every step round. ``grad`` of None leaves it to the draw whether the tensor is differentiated.
         """
         generator = torch.Generator().manual_seed(self.integer(0, 1 << 16))
-        steps = self.one_of(8, 1, 0)
+        steps = self.one_of(8, 1, 0) if rounds else self.one_of(8, 1)
         if steps:
             integers = torch.randint(round(low * steps), round(high * steps) + 1, shape, generator=generator)
             values = integers.double() / steps
