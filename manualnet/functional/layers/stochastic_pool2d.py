@@ -84,8 +84,8 @@ def _sums(x: Tensor, kernel, stride, padding) -> Tensor:
 
 
 def _ratio(x: Tensor, s: Tensor) -> Tensor:
-    """x / s, and 0 where s is 0; the inner where keeps second derivatives from 0 · ∞."""
-    return torch.where(s > 0, x / torch.where(s > 0, s, 1), 0)
+    """x / s, and 0 where s is 0; the inner where keeps second derivatives from 0 · ∞. NaN stays NaN."""
+    return torch.where(s == 0, 0, x / torch.where(s == 0, 1, s))
 
 
 def _draw(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]) -> Tensor:

@@ -7,6 +7,7 @@ from manualnet.functional._errors import check_reduction, refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional.losses._arguments import need_tensors
 from manualnet.functional.losses._classes import check_classes, class_axis
+from manualnet.functional.losses._margin import violated
 from manualnet.functional.losses._reduce import reduced, share
 
 
@@ -46,8 +47,7 @@ class HingeLoss(Function):
         violations, axis, y = HingeLoss.violations(scores, target, ctx.margin)
         (g,) = widen(grad_out)
         each = share(g, ctx.reduction, target.numel())
-        # The sign, not a comparison: autograd then knows the second derivative, which is 0.
-        m = violations.sign()
+        m = violated(violations)
         slope = m.scatter(axis, y, -m.sum(axis, keepdim=True))
         each = each.unsqueeze(axis) if ctx.reduction == "none" else each
         return (slope * each).to(scores.dtype), None, None, None
@@ -57,7 +57,7 @@ class HingeLoss(Function):
         scores, target = ctx.saved_tensors
         violations, axis, y = HingeLoss.violations(scores, target, ctx.margin)
         (tangent,) = widen(scores_tangent)
-        change = violations.sign() * (tangent - tangent.gather(axis, y))
+        change = violated(violations) * (tangent - tangent.gather(axis, y))
         return reduced(change.sum(axis), ctx.reduction).to(scores.dtype)
 
 

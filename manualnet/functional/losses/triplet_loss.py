@@ -6,6 +6,7 @@ from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import check_reduction, refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional.losses._arguments import need_tensors
+from manualnet.functional.losses._margin import violated
 from manualnet.functional.losses._pairs import common_type
 from manualnet.functional.losses._reduce import reduced, share
 
@@ -40,8 +41,7 @@ class TripletLoss(Function):
         a, p, n = ctx.saved_tensors
         brackets = TripletLoss.brackets(a, p, n, ctx.margin)
         (g,) = widen(grad_out)
-        # The sign, not a comparison: autograd then knows that it has derivative 0.
-        each = (2 * share(g, ctx.reduction, brackets.numel()) * brackets.sign()).unsqueeze(-1)
+        each = (2 * share(g, ctx.reduction, brackets.numel()) * violated(brackets)).unsqueeze(-1)
         wide_a, wide_p, wide_n = widen(a, p, n)
         needs_a, needs_p, needs_n, *_ = ctx.needs_input_grad
         grad_a = (each * (wide_n - wide_p)).to(a.dtype) if needs_a else None
@@ -52,7 +52,7 @@ class TripletLoss(Function):
     @staticmethod
     def jvp(ctx, a_tangent, p_tangent, n_tangent, *_):
         a, p, n = ctx.saved_tensors
-        active = TripletLoss.brackets(a, p, n, ctx.margin).sign()
+        active = violated(TripletLoss.brackets(a, p, n, ctx.margin))
         dtype = common_type(a, p, n)
         a, p, n, da, dp, dn = widen(a, p, n, a_tangent, p_tangent, n_tangent)
         change = 2 * ((n - p) * da + (p - a) * dp + (a - n) * dn).sum(-1)

@@ -27,6 +27,6 @@ def stochastic_pool2d(
         rates = unfold(input.detach().clamp(min=0), border=-1.0)  # so that the border never wins
         race = rates / torch.empty_like(rates).exponential_()
         return unfold(input, border=0.0).gather(-1, race.argmax(-1, keepdim=True)).squeeze(-1)
-    a = unfold(torch.where(input >= 0, input, 0), border=0.0)  # the slope at 0 is the one from above
+    a = unfold(torch.where(input < 0, 0, input), border=0.0)  # the slope at 0 is the one from above
     total = a.sum(-1)
-    return torch.where(total > 0, (a * a).sum(-1) / torch.where(total > 0, total, 1), 0)
+    return torch.where(total == 0, 0, (a * a).sum(-1) / torch.where(total == 0, 1, total))

@@ -15,7 +15,7 @@ def hinge_loss(scores: Tensor, target: Tensor, margin: float = 1.0, reduction: s
     right = target.unsqueeze(-1)
     wrong = torch.arange(scores.shape[-1], device=scores.device) != right
     violations = torch.relu(scores - scores.gather(-1, right) + margin)
-    return _reduce((violations * wrong).sum(-1), reduction)
+    return _reduce(torch.where(wrong, violations, 0).sum(-1), reduction)
 
 
 def squared_error(input: Tensor, target: Tensor) -> Tensor:
