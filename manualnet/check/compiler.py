@@ -2,11 +2,15 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 import torch.autograd.forward_ad as forward_ad
+from torch import Tensor
+
+from manualnet.check.calls import call, cotangents, floats, fresh
+from manualnet.check.spec import Sample
 
 
 def compiled(function: Callable, backend: str = "aot_eager", dynamic: bool = False) -> Callable:
@@ -15,6 +19,19 @@ def compiled(function: Callable, backend: str = "aot_eager", dynamic: bool = Fal
     return torch.compile(
         lambda *args, **kwargs: function(*args, **kwargs), fullgraph=True, backend=backend, dynamic=dynamic
     )
+
+
+def run_compiled(program: Callable, sample: Sample) -> tuple[list[Tensor], list[Tensor]]:
+    """Values and gradients, with one backward alone: a compiled one may free what it has used."""
+    sample = fresh(sample)
+    values = floats(call(program, sample))
+    pairs = [(v, c) for v, c in zip(values, cotangents(values), strict=True) if v.requires_grad]
+    grads: Sequence[Tensor | None] = [None] * len(sample.inputs)
+    if pairs:
+        outputs, upstream = zip(*pairs, strict=True)
+        grads = torch.autograd.grad(outputs, sample.inputs, upstream, allow_unused=True)
+    zeros = map(torch.zeros_like, sample.inputs)
+    return [v.detach() for v in values], [z if g is None else g for g, z in zip(grads, zeros, strict=True)]
 
 
 @contextmanager

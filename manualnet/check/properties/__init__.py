@@ -1,5 +1,6 @@
 """Every property, in the order in which they are checked: cheap and telling ones first."""
 
+from manualnet.check.properties.autocast import autocast
 from manualnet.check.properties.batching import batched_cotangents, per_sample_gradient, vmap
 from manualnet.check.properties.compiled import compile_, compile_dynamic, inductor
 from manualnet.check.properties.device import device
@@ -47,5 +48,6 @@ PROPERTIES: dict[str, Property] = {
         inductor,
         hand_written,
         device,
+        autocast,
     )
 }

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from manualnet.check.attempt import attempt, each, eagerly
-from manualnet.check.calls import call, cotangents, floats, fresh, value_and_gradients
+from manualnet.check.calls import call, fresh, value_and_gradients
 from manualnet.check.canary import has_rule
 from manualnet.check.compare import Worst
-from manualnet.check.compiler import allow, clean_compiler, compiled, names
+from manualnet.check.compiler import allow, clean_compiler, compiled, names, run_compiled
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
@@ -68,7 +68,7 @@ def _same_when_compiled(subject: Subject, samples: Sequence[Sample], mend: str, 
         def run(function: Callable) -> list[tuple[list[Tensor], list[Tensor]]]:
             with clean_compiler():
                 program = compiled(function, **options)
-                return [_value_and_gradients(program, s) for s in sizes]
+                return [run_compiled(program, s) for s in sizes]
 
         try:
             found = attempt(subject, run)
@@ -94,19 +94,6 @@ def _refused(subject: Subject, error: Exception) -> Exception:
         culprits = [cls for cls in subject.rules if has_rule(cls, rule)]
         return Fault(f"torch.compile refuses {names(culprits)} for having a {rule}.", allow(culprits))
     return error
-
-
-def _value_and_gradients(program: Callable, sample: Sample) -> tuple[list[Tensor], list[Tensor]]:
-    """Like those of a plain call, but with one backward: the compiled one may free what it has used."""
-    sample = fresh(sample)
-    values = floats(call(program, sample))
-    pairs = [(v, c) for v, c in zip(values, cotangents(values), strict=True) if v.requires_grad]
-    grads: Sequence[Tensor | None] = [None] * len(sample.inputs)
-    if pairs:
-        outputs, upstream = zip(*pairs, strict=True)
-        grads = torch.autograd.grad(outputs, sample.inputs, upstream, allow_unused=True)
-    zeros = map(torch.zeros_like, sample.inputs)
-    return [v.detach() for v in values], [z if g is None else g for g, z in zip(grads, zeros, strict=True)]
 
 
 def _larger(subject: Subject, sample: Sample) -> list[Sample]:
