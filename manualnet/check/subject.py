@@ -107,6 +107,19 @@ class Subject:
         return self.spec.random or not torch.equal(before, torch.default_generator.get_state())
 
     @cached_property
+    def is_right(self) -> bool:
+        """Whether value and gradient are the reference's at the samples: if not, they are wrong anywhere."""
+
+        def near(a: Tensor, b: Tensor) -> bool:
+            return a.shape == b.shape and torch.allclose(a, b.to(a.dtype), rtol=1e-6, atol=1e-9, equal_nan=True)
+
+        for sample in self.samples:
+            pairs = zip(*(value_and_gradients(f, sample) for f in (self.function, self.reference)), strict=True)
+            if not all(len(ours) == len(theirs) and all(map(near, ours, theirs)) for ours, theirs in pairs):
+                return False
+        return True
+
+    @cached_property
     def is_flat(self) -> bool:
         """Whether every gradient of every sample is 0, so that nothing can be learnt from a multiple of it."""
         return all(not g.any() for s in self.samples for g in value_and_gradients(self.function, s)[1])

@@ -5,6 +5,7 @@ from manualnet.check.properties.batching import batched_cotangents, per_sample_g
 from manualnet.check.properties.compiled import compile_, compile_dynamic, inductor
 from manualnet.check.properties.device import device
 from manualnet.check.properties.exported import export
+from manualnet.check.properties.extremes import extremes
 from manualnet.check.properties.form import gradient_form
 from manualnet.check.properties.forward import forward_mode
 from manualnet.check.properties.gradient import gradient, numeric_gradient, second_derivative
@@ -41,6 +42,7 @@ PROPERTIES: dict[str, Property] = {
         nothing_mutated,
         memory,
         no_cycle,
+        extremes,
         compile_,
         compile_keeps_the_rule,
         compile_dynamic,

@@ -63,7 +63,7 @@ REPEATED = {"expanded along its first axis": _expanded(0), "expanded along its l
 def strides(subject: Subject) -> Evidence:
     worst = Worst()
     # Draws may follow the order of memory, so what is random is compared with a reference that draws alike.
-    comparable = not subject.spec.random or subject.spec.reference is not None
+    comparable = not subject.draws or subject.spec.reference is not None
     for sample in subject.samples:
         for manner, layout in (COPIED | REPEATED).items() if comparable else ():
             _inputs(subject, sample, manner, layout, worst)
@@ -108,7 +108,7 @@ def _laid_out(
         which = _name(sample, k)
     where = f"with {which} {manner}"
     try:
-        if subject.spec.random:
+        if subject.draws:
             expected = _differentiated(subject.reference, laid(), where)
         else:
             expected = _differentiated(subject.function, laid().map(_contiguous), where)
