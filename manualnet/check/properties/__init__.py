@@ -10,6 +10,7 @@ from manualnet.check.properties.form import gradient_form
 from manualnet.check.properties.forward import forward_mode
 from manualnet.check.properties.gradient import gradient, numeric_gradient, second_derivative
 from manualnet.check.properties.kept import compile_keeps_the_rule
+from manualnet.check.properties.kinks import kinks
 from manualnet.check.properties.layout import strides
 from manualnet.check.properties.matrices import forward_over_forward, hessian, jacobian
 from manualnet.check.properties.memory import memory, no_cycle
@@ -43,13 +44,14 @@ PROPERTIES: dict[str, Property] = {
         memory,
         no_cycle,
         extremes,
+        hand_written,
+        device,
+        autocast,
+        kinks,
         compile_,
         compile_keeps_the_rule,
         compile_dynamic,
         export,
         inductor,
-        hand_written,
-        device,
-        autocast,
     )
 }

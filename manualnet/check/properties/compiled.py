@@ -76,7 +76,7 @@ def _same_when_compiled(subject: Subject, samples: Sequence[Sample], mend: str, 
             raise _refused(subject, error) from None
         for s, (values, grads), (expected, slopes) in zip(sizes, found, eager, strict=True):
             of = f"{' of ' + s.label if s.label else ''}{' with the first axis doubled' if s is not sample else ''}"
-            if subject.spec.random and not all(map(torch.equal, values, expected)):
+            if subject.draws and not all(map(torch.equal, values, expected)):
                 raise DoesNotApply("compiled, it draws other random numbers, as PyTorch allows")
             for y, e in zip(values, expected, strict=True):
                 worst.close(y, e, f"the compiled value{of}", SAME)

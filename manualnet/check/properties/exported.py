@@ -32,7 +32,7 @@ def export(subject: Subject) -> Evidence:
         program = attempt(subject, lambda function: _exported(function, sample))
         with torch.no_grad():
             values, expected = (floats(call(f, fresh(sample))) for f in (program, subject.function))
-        if subject.spec.random and not all(map(torch.equal, values, expected)):
+        if subject.draws and not all(map(torch.equal, values, expected)):
             raise DoesNotApply("exported, it draws other random numbers, as PyTorch allows")
         for y, e in zip(values, expected, strict=True):
             worst.close(y, e, f"the exported value{' of ' + sample.label if sample.label else ''}", RECORDABLE)

@@ -114,7 +114,7 @@ def _kept(subject: Subject, transform: Transform, sample: Sample, rules: Rules) 
         raise DoesNotApply(FLAT)
     with canary(rules):
         found = _compiled(subject, transform, sample)
-    if subject.spec.random and not same_derivatives(found, right) and not same_derivatives(found, wrong):
+    if subject.draws and not same_derivatives(found, right) and not same_derivatives(found, wrong):
         raise DoesNotApply("compiled, it draws other random numbers, as PyTorch allows")
     return same_derivatives(found, wrong)
 
