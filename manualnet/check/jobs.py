@@ -3,12 +3,14 @@
 import contextlib
 import multiprocessing
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
 
 import torch
+from tqdm import tqdm
 
 from manualnet.check.engine import chosen, prove
 from manualnet.check.report import Report, Result
@@ -58,8 +60,10 @@ def prove_all(targets: Sequence[str], request: Request, jobs: int, each: Each) -
                     idle.append(worker)
                 reports[worker.target] = message
     finally:
-        for worker in (*busy.values(), *idle):
+        for worker in busy.values():
             worker.process.kill()
+        for worker in idle:
+            worker.end()
     return [reports[target] for target in specs]
 
 
@@ -102,6 +106,12 @@ class _Worker:
             self.results.append(message)
         return message
 
+    def end(self) -> None:
+        """Let an idle process end by itself, which it does when nobody can send it anything any more."""
+        self.pipe.close()
+        self.process.join(5)
+        self.process.kill()
+
     def crashed(self, name: str) -> Report:
         """A report that says what was being checked when the process died."""
         self.process.join()
@@ -116,6 +126,8 @@ class _Worker:
 def _work(pipe: Connection, request: Request) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    # The compiler has bars of its own, never shown; their lock is a semaphore that would outlive a killed process.
+    tqdm.set_lock(threading.RLock())
     try:
         while True:
             pipe.send(prove(request.spec(pipe.recv()), request.properties, each=pipe.send))
