@@ -64,6 +64,14 @@ class Worst:
             raise Fault(wrong, mend, where=place, error=error, bound=allowed)
 
 
+def told(what: str, actual: Tensor, expected: Tensor, wrong: Tensor, whose: str) -> str:
+    """A sentence of the first element that is ``wrong``: what it is, and ``whose`` it is not."""
+    at = int(wrong.flatten().int().argmax())
+    index = list(map(int, torch.unravel_index(torch.tensor(at), wrong.shape)))
+    got, due = actual.flatten()[at].item(), expected.flatten()[at].item()
+    return f"{what}{f' at {index}' if index else ''} is {got:.6g}, {whose} {due:.6g}."
+
+
 def diagnosis(actual: Tensor, expected: Tensor, tolerance: float = CLOSE) -> str:
     """What the difference looks like, if it looks like a usual slip."""
     finite = actual.isfinite() & expected.isfinite()

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from manualnet.check.calls import fresh, of, value_and_gradients
+from manualnet.check.compare import told
 from manualnet.check.numeric import view_of
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
 from manualnet.check.spec import Sample
@@ -85,7 +86,7 @@ def _compare(subject: Subject, case: Case) -> int:
             spread = max((n[name] - expected).abs().nan_to_num(0.0, 0.0).max().item() for n in noise)
             wrong &= ~(actual.isfinite() & expected.isfinite() & ((actual - expected).abs() <= 10 * spread))
         if wrong.any():
-            _blame(actual, expected, wrong, f"in {case.where}, {name}", "the reference's")
+            raise _fault(f"in {case.where}, {name}", actual, expected, wrong, "the reference's")
     return 1
 
 
@@ -112,16 +113,13 @@ def _overflow(subject: Subject, case: Case) -> int:
     for name, expected in wide.items():
         wrong = expected.isfinite() & (expected.abs() < torch.finfo(torch.float32).max / 10) & ~narrow[name].isfinite()
         if wrong.any():
-            _blame(narrow[name], expected, wrong, f"in {case.where}, {name}", "in float64")
+            raise _fault(f"in {case.where}, {name}", narrow[name], expected, wrong, "in float64")
     return 1
 
 
-def _blame(actual: Tensor, expected: Tensor, wrong: Tensor, what: str, whose: str) -> NoReturn:
-    at = int(wrong.flatten().int().argmax())
-    index = list(map(int, torch.unravel_index(torch.tensor(at), wrong.shape)))
-    got, due = actual.flatten()[at].item(), expected.flatten()[at].item()
-    mend = PASS_ON if math.isfinite(got) and not math.isfinite(due) else EXP
-    raise Fault(f"{what}{f' at {index}' if index else ''} is {got:.6g}, {whose} {due:.6g}.", mend, where=what)
+def _fault(what: str, actual: Tensor, expected: Tensor, wrong: Tensor, whose: str) -> Fault:
+    lost = bool(actual[wrong][0].isfinite()) and not bool(expected[wrong][0].isfinite())
+    return Fault(told(what, actual, expected, wrong, whose), PASS_ON if lost else EXP, where=what)
 
 
 def _tried(function: Callable, case: Case) -> dict[str, Tensor]:
