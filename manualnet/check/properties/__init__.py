@@ -15,6 +15,7 @@ from manualnet.check.properties.layout import strides
 from manualnet.check.properties.matrices import forward_over_forward, hessian, jacobian
 from manualnet.check.properties.memory import memory, no_cycle
 from manualnet.check.properties.needs import needs_input_grad
+from manualnet.check.properties.repetition import deterministic, same_tensor_twice
 from manualnet.check.properties.shapes import broadcasting
 from manualnet.check.properties.side_effects import nothing_mutated
 from manualnet.check.properties.value import precision, value
@@ -48,6 +49,8 @@ PROPERTIES: dict[str, Property] = {
         device,
         autocast,
         kinks,
+        same_tensor_twice,
+        deterministic,
         compile_,
         compile_keeps_the_rule,
         compile_dynamic,
