@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NoReturn
 
@@ -112,7 +113,8 @@ def _run(args: argparse.Namespace) -> int:
         chosen.properties,
     )
     count = len(chosen.targets) * len(chosen.properties)
-    with tqdm(total=count, disable=None, leave=False, unit="check") as bar:
+    # What the function or its file prints is no part of the result.
+    with redirect_stdout(sys.stderr), tqdm(total=count, disable=None, leave=False, unit="check") as bar:
 
         def each(target: str, result: Result) -> None:
             bar.set_postfix_str(f"{target}: {result.property}", refresh=False)

@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -69,8 +70,11 @@ def prove_all(targets: Sequence[str], request: Request, jobs: int, each: Each) -
 
 def _size(spec: Spec) -> int:
     """About how long a proof takes: elements are moved one by one."""
-    samples = spec.samples(torch.Generator().manual_seed(0)) if callable(spec.samples) else spec.samples
-    return sum(t.numel() for sample in samples for t in sample.inputs)
+    try:
+        samples = spec.samples(torch.Generator().manual_seed(0)) if callable(spec.samples) else spec.samples
+        return sum(t.numel() for sample in samples for t in sample.inputs)
+    except Exception:
+        return 0  # the proof will say what is wrong
 
 
 class _Worker:
@@ -126,6 +130,7 @@ class _Worker:
 def _work(pipe: Connection, request: Request) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    sys.stdout = sys.stderr  # what the function prints is no part of the result
     # The compiler has bars of its own, never shown; their lock is a semaphore that would outlive a killed process.
     tqdm.set_lock(threading.RLock())
     try:

@@ -43,6 +43,14 @@ SPEC = Spec("my swish", Swish, [Sample((torch.randn(3, dtype=torch.float64, requ
 """
 
 
+@pytest.fixture(autouse=True)
+def threads():
+    """The command takes one thread, and the tests are in its process."""
+    count = torch.get_num_threads()
+    yield
+    torch.set_num_threads(count)
+
+
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """A folder with somebody's code, which is also where the command is run."""
@@ -173,6 +181,13 @@ def test_json_of_a_number_that_is_none(capsys, own):
     assert json.loads(out, parse_constant=pytest.fail)["reports"][0]["results"][0]["status"] == "failed"
 
 
+def test_what_the_function_prints_is_kept_out_of_the_result(capsys, own):
+    (own / "chatty.py").write_text("print('imported')\ndef f(x):\n    print('called')\n    return x * x\n")
+    status, out, err = run(capsys, "chatty.py:f", "--input", "3", "--only", "numeric-gradient", "--json")
+    assert json.loads(out)["passed"]
+    assert "imported\ncalled\n" in err
+
+
 def test_list_shows_every_claim_and_function(capsys):
     status, out, _ = run(capsys, "--list")
     assert status == 0
@@ -255,3 +270,8 @@ def test_mistakes_take_one_line_and_exit_with_2(capsys, own, line, told):
     assert (status, out) == (2, "")
     assert told in err
     assert err.count("\n") == 1
+
+
+def test_a_claim_of_the_command_line_reaches_the_spec(capsys):
+    (report,) = reports(capsys, "torch.nn.functional:silu", "--input", "3", "--hand-written", "--only", "hand-written")
+    assert [r["status"] for r in report["results"]] == ["failed"]
