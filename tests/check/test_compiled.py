@@ -221,6 +221,14 @@ def test_a_backward_that_raises_is_another_propertys_matter(name):
     assert "ValueError: no gradient" in found.why
 
 
+@pytest.mark.parametrize("name", [COMPILE, DYNAMIC, RULE, "export"])
+def test_a_wrong_gradient_is_another_propertys_matter(name):
+    def half(ctx, grad_out):
+        return ctx.saved_tensors[0] * grad_out.view(-1).view(grad_out.shape)
+
+    assert not result(allowed(changed(backward=half)), name, reference=torch.square).failed
+
+
 def test_what_the_reference_cannot_either():
     def reads(x):
         return x * x if x.sum() > -100 else x

@@ -248,6 +248,18 @@ def test_a_jvp_that_raises_is_another_propertys_matter():
     assert result(with_backward(raises, "jvp")).passed
 
 
+@pytest.mark.parametrize("function", [torch.nn.Linear(4, 2).double(), lambda x: Square.apply(x) * ROW])
+def test_tensors_beside_the_arguments(function):
+    found = result(function)
+    assert found.status == "does not apply"
+    assert "beside its arguments" in found.why
+
+
+def test_a_constant_of_a_module_in_a_rule_is_no_such_tensor():
+    function = with_backward(constant_of_a_module)
+    assert result(lambda x: function.apply(x)).failed
+
+
 def test_what_the_reference_cannot_either():
     def counts(x):
         return x * x.nonzero().numel()

@@ -30,8 +30,13 @@ def device(subject: Subject) -> Evidence:
     def test(sample: Sample) -> None:
         eagerly(lambda: value_and_gradients(subject.function, sample))
         of = f" of {sample.label}" if sample.label else ""
-        with FakeTensorMode(allow_non_fake_inputs=True), _NumpyNeedsCpu():
-            _walk(subject, _moved(sample, "cuda"), of)
+        try:
+            with FakeTensorMode(allow_non_fake_inputs=True), _NumpyNeedsCpu():
+                _walk(subject, _moved(sample, "cuda"), of)
+        except Fault:
+            if _brings_tensors(subject, sample):
+                raise DoesNotApply("it holds tensors beside its arguments, which nobody moved to the GPU") from None
+            raise
         if any(has_rule(cls, "jvp") for cls in subject.rules):
             _forward_mode(subject, sample, of)
         with suppress(DoesNotApply):  # meta refuses more than a GPU does, such as .cpu()
@@ -52,6 +57,21 @@ def _walk(subject: Subject, sample: Sample, of: str) -> None:
             # A single number may be on the CPU: the engine moves it.
             if isinstance(g, Tensor) and g.dim():
                 _stays(g, f"{name} gives a gradient")
+
+
+def _brings_tensors(subject: Subject, sample: Sample) -> bool:
+    """Whether a module's parameters or a closure's tensors are in the call: like arguments, they go where they are put.
+
+    In a Function nobody can put them elsewhere.
+    """
+    if isinstance(subject.spec.function, type):
+        return False
+    with FakeTensorMode(allow_non_fake_inputs=False), suppress(Exception):
+        try:
+            call(subject.function, _moved(sample, "cuda"))
+        except AssertionError as error:
+            return "allow_non_fake_inputs" in str(error)
+    return False
 
 
 def _forward_mode(subject: Subject, sample: Sample, of: str) -> None:
