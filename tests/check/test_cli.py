@@ -183,7 +183,7 @@ def test_json_of_a_number_that_is_none(capsys, own):
 
 def test_what_the_function_prints_is_kept_out_of_the_result(capsys, own):
     (own / "chatty.py").write_text("print('imported')\ndef f(x):\n    print('called')\n    return x * x\n")
-    status, out, err = run(capsys, "chatty.py:f", "--input", "3", "--only", "numeric-gradient", "--json")
+    _, out, err = run(capsys, "chatty.py:f", "--input", "3", "--only", "numeric-gradient", "--json")
     assert json.loads(out)["passed"]
     assert "imported\ncalled\n" in err
 
