@@ -83,7 +83,7 @@ def _log_p(x):
 def _smoothed(target, smoothing):
     """s: the share ``smoothing`` of the target spread over all classes."""
     (target,) = widen(target)
-    return (1 - smoothing) * target + smoothing / target.shape[class_axis(target)] if smoothing else target
+    return (1 - smoothing) * target + smoothing / max(1, target.shape[class_axis(target)]) if smoothing else target
 
 
 def _weighted(s, weight):

@@ -15,6 +15,10 @@ def stochastic_pool2d(
     training: bool = True,
 ) -> Tensor:
     """Windows as an axis of their own: gathered at the drawn element, or averaged with its probabilities."""
+    if 0 in input.shape[-3:]:
+        raise RuntimeError(
+            f"only the batch may be empty, as in PyTorch's pooling, but the input is {tuple(input.shape)}"
+        )
     kernel, step, (top, left) = (
         (n, n) if isinstance(n, int) else n for n in (kernel_size, stride or kernel_size, padding)
     )
