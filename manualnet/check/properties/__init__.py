@@ -4,6 +4,7 @@ from manualnet.check.properties.autocast import autocast
 from manualnet.check.properties.batching import batched_cotangents, per_sample_gradient, vmap
 from manualnet.check.properties.compiled import compile_, compile_dynamic, inductor
 from manualnet.check.properties.device import device
+from manualnet.check.properties.edges import empty_and_scalar
 from manualnet.check.properties.exported import export
 from manualnet.check.properties.extremes import extremes
 from manualnet.check.properties.form import gradient_form
@@ -51,6 +52,7 @@ PROPERTIES: dict[str, Property] = {
         kinks,
         same_tensor_twice,
         deterministic,
+        empty_and_scalar,
         compile_,
         compile_keeps_the_rule,
         compile_dynamic,
