@@ -74,7 +74,7 @@ def _offers(owner: Any) -> str:
     """What of a module can be checked."""
     known = [
         name
-        for name, x in vars(owner).items()
+        for name, x in getattr(owner, "__dict__", {}).items()
         if isinstance(x, Spec) or (isinstance(x, type) and issubclass(x, torch.autograd.Function))
     ]
     return f"; it has {', '.join(known)}" if known else ""

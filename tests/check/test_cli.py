@@ -249,6 +249,7 @@ FILES = {
         ("own.py:Nothing --input 3", "it has Swish, Halved, SPEC"),
         ("own.py:Swish.nothing --input 3", "own.py has no 'Swish.nothing'"),
         ("own.py:number --input 3", "of type int"),
+        ("own.py:number.nothing --input 3", "own.py has no 'number.nothing'"),
         ("own.py:SPEC --kwarg beta=1", "--kwarg needs --input"),
         ("own.py:Swish --input 3q", "'3q' is not a shape"),
         ("own.py:Swish --input 3 --reference silu", "MODULE:NAME"),
