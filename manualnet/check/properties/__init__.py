@@ -18,7 +18,7 @@ from manualnet.check.properties.memory import memory, no_cycle
 from manualnet.check.properties.needs import needs_input_grad
 from manualnet.check.properties.repetition import deterministic, same_tensor_twice
 from manualnet.check.properties.shapes import broadcasting
-from manualnet.check.properties.side_effects import nothing_mutated
+from manualnet.check.properties.side_effects import changes_noticed, nothing_mutated
 from manualnet.check.properties.value import precision, value
 from manualnet.check.properties.written import hand_written
 from manualnet.check.property import Property
@@ -53,6 +53,7 @@ PROPERTIES: dict[str, Property] = {
         same_tensor_twice,
         deterministic,
         empty_and_scalar,
+        changes_noticed,
         compile_,
         compile_keeps_the_rule,
         compile_dynamic,

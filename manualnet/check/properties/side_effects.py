@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of
-from manualnet.check.compare import Worst
+from manualnet.check.compare import CLOSE, Worst, told
 from manualnet.check.nodes import around_rules, rule_name, rule_nodes
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
 from manualnet.check.spec import Sample
@@ -25,7 +25,11 @@ SAVED = (
     "Backward may run again, and others hold the same tensors: compute into a new tensor in the place of y.sub_(1) or "
     "y -= 1, and keep no state from one backward to the next."
 )
-CHANGED = "Keep what backward reads with ctx.save_for_backward, not on ctx: it notices when a tensor was changed since."
+NOTICE = (
+    "Keep inputs and outputs with ctx.save_for_backward, not as attributes of ctx: it raises if one was changed since, "
+    "and frees them after backward."
+)
+CALLS = 6  # samples to change before backward
 INPLACE = "modified by an inplace operation"  # how autograd says that it noticed
 
 
@@ -148,6 +152,38 @@ def _keeping_cotangents(sample: Sample) -> Callable:
         return returned
 
     return around
+
+
+@claims("an input or a result that is changed before backward makes it raise, or makes no difference", NOTICE)
+def changes_noticed(subject: Subject) -> Evidence:
+    tried = 0
+    for sample in subject.few(CALLS):
+        taken = fresh(sample)
+        outputs = len(floats(call(subject.function, taken)))
+        for k in range(len(taken.inputs) + outputs):
+            _changed_before_backward(subject, sample, k)
+            tried += 1
+    return Evidence(why=f"{tried} changes tried")
+
+
+def _changed_before_backward(subject: Subject, sample: Sample, k: int) -> None:
+    taken = fresh(sample)
+    values = floats(call(subject.function, taken))
+    upstream = cotangents(values)
+    before = gradients(values, taken.inputs, upstream)
+    n = len(taken.inputs)
+    tensor, what = (taken.inputs[k], f"input {k}") if k < n else (values[k - n], "the result")
+    try:
+        with torch.no_grad():
+            tensor.add_(1)
+        after = gradients(values, taken.inputs, upstream)
+    except RuntimeError:
+        return
+    for i, (g, expected) in enumerate(zip(after, before, strict=True)):
+        wrong = ~torch.isclose(g, expected, rtol=CLOSE, atol=CLOSE, equal_nan=True)
+        if wrong.any():
+            where = f"with {what} changed in place before backward, the gradient of input {i}{of(sample)}"
+            raise Fault(told(where, g, expected, wrong, "without an error, and before"), NOTICE, where=where)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
