@@ -38,22 +38,35 @@ class Kept(NamedTuple):
     own: int  # in memory that holds neither inputs nor results
 
     def __str__(self) -> str:
-        return f"{self.all} bytes ({self.own} of its own, the others in inputs and results)"
+        return f"{self.all} bytes ({self.own} beside inputs and results)"
 
 
 @claims("it keeps no more memory for backward than the reference", LESS)
 def memory(subject: Subject) -> Evidence:
     sample = max(subject.samples, key=lambda s: sum(t.nbytes for t in s.tensors))
-    sample = sample.map(lambda t: t.detach().float().requires_grad_(t.requires_grad) if t.is_floating_point() else t)
-    size = f"for {sum(t.nbytes for t in sample.tensors)} bytes of input in float32{of(sample)}"
-    ours = _kept(subject.function, sample)
-    if subject.spec.reference is None:
+    try:
+        kind, ours, theirs = _kept_by_both(subject, sample.map(_float32))
+    except Exception:  # it need not take float32
+        kind, ours, theirs = _kept_by_both(subject, sample)
+    size = f"for an input of {kind}{of(sample)}"
+    if theirs is None:
         raise DoesNotApply(f"there is no reference to compare with; it keeps {ours} {size}")
-    theirs = _kept(subject.reference, sample)
     both = f"keeps {ours}, the reference {theirs}, {size}"
     if ours.own > theirs.own + SCALARS or (ours.all > theirs.all + SCALARS and ours.own >= theirs.own):
         raise Fault(f"it {both}.", LESS, error=ours.own, bound=theirs.own)
     return Evidence(why=both)
+
+
+def _float32(t: Tensor) -> Tensor:
+    return t.detach().float().requires_grad_(t.requires_grad) if t.is_floating_point() else t
+
+
+def _kept_by_both(subject: Subject, sample: Sample) -> tuple[str, Kept, Kept | None]:
+    """The size of the input, and what the function and the reference keep."""
+    dtypes = sorted({str(t.dtype).removeprefix("torch.") for t in sample.inputs})
+    size = f"{sum(t.nbytes for t in sample.tensors)} bytes of {' and '.join(dtypes)}"
+    theirs = None if subject.spec.reference is None else _kept(subject.reference, sample)
+    return size, _kept(subject.function, sample), theirs
 
 
 def _kept(function: Callable, sample: Sample) -> Kept:
