@@ -27,10 +27,10 @@ PROPERTIES: dict[str, Property] = {
     p.name: p
     for p in (
         value,
-        precision,
         gradient,
         numeric_gradient,
         second_derivative,
+        precision,
         forward_mode,
         vmap,
         batched_cotangents,
