@@ -1,15 +1,17 @@
-"""Every operation of manualnet holds every property that applies to it."""
+"""Every operation of manualnet holds every property that applies to it, and the README's matrix says which apply."""
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from manualnet import functional, nn, reference
 from manualnet.check import PROPERTIES, prove
+from manualnet.check.matrix import grid
+from manualnet.check.screen import Screen
 from manualnet.specs import SPECS
 
-# What may not apply, and to what. A property that stops applying to anything else fails the test.
-NOT_APPLICABLE: dict[str, set[str]] = {}
+README = Path(__file__).parents[1] / "README.md"
 
 
 @cache
@@ -36,16 +38,21 @@ def test_docstring_gives_source_and_example(name):
     assert ">>>" in doc
 
 
-@pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("property", PROPERTIES)
+@pytest.mark.parametrize("name", SPECS)
 def test_proof(name, property):
     result = proof(name)[property]
     assert not result.failed, f"{result.wrong}\n{result.mend}"
     if result.status == "does not apply":
-        assert name in NOT_APPLICABLE.get(property, set()), result.why
         pytest.skip(result.why)
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_samples_stand_clear_of_kinks(name):
     assert not proof(name).notes
+
+
+def test_the_readme_shows_the_matrix():
+    """So that nothing that applied stops applying unnoticed."""
+    shown = grid([proof(name) for name in SPECS], Screen(120))
+    assert f"```\n{shown}\n```" in README.read_text(encoding="utf-8"), f"README.md should show\n{shown}"

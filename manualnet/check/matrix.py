@@ -10,16 +10,25 @@ from manualnet.check.table import render_failures, summary
 
 def render_matrix(reports: Sequence[Report], screen: Screen, seconds: float) -> str:
     """The matrix with its legend, what failed, why some properties do not apply, and one line that counts."""
-    properties = list({r.property: None for report in reports for r in report})
+    properties = _properties(reports)
     parts = [
-        *_blocks(reports, properties, screen),
-        _legend(properties, screen),
+        grid(reports, screen),
         *(render_failures(r, screen, f"{r.name}: ") for r in reports if r.failures),
         _reasons(reports, properties, screen),
         *_notes(reports, screen),
         screen.fill(f"{len(reports)} functions, {len(properties)} properties: {summary(reports, seconds)}"),
     ]
     return screen.written("\n\n".join(p for p in parts if p))
+
+
+def grid(reports: Sequence[Report], screen: Screen) -> str:
+    """The matrix and its legend alone."""
+    properties = _properties(reports)
+    return "\n\n".join([*_blocks(reports, properties, screen), _legend(properties, screen)])
+
+
+def _properties(reports: Sequence[Report]) -> list[str]:
+    return list({r.property: None for report in reports for r in report})
 
 
 def _key(i: int) -> str:
