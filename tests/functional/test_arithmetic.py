@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from manualnet import functional as F
 from manualnet.reference import functional as twin
@@ -184,8 +185,32 @@ def test_compiles_whole():
     torch.testing.assert_close(grads, torch.autograd.grad(_expression(twin, x, w), (x, w)))
 
 
-def test_a_constant_operand_keeps_nothing_alive():
-    x, constant = torch.randn(3, requires_grad=True), torch.randn(3)
-    saved = F.mul(x, constant).grad_fn.saved_tensors
-    assert saved[0] is None
-    assert torch.equal(saved[1], constant)
+@pytest.mark.parametrize("function", [F.mul, F.matmul])
+def test_an_operand_beside_a_constant_is_not_kept(function):
+    x, constant = torch.randn(3, 3, requires_grad=True), torch.randn(3, 3)
+    for operands in ((x, constant), (constant, x)):
+        kept = [t for t in function(*operands).grad_fn.saved_tensors if t is not None]
+        assert [t.data_ptr() for t in kept] == [constant.data_ptr()]
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul"])
+def test_tangents_come_in_the_type_and_shape_of_the_result(name):
+    narrow, wide = torch.randn(3, dtype=torch.float64), torch.randn(2, 3)
+    for x, y in [
+        (narrow, wide),
+        (wide, narrow),
+        (torch.arange(6).reshape(2, 3), narrow),
+        (narrow, torch.ones(2, 3) > 0),
+    ]:
+        for direction in range(2):
+            if not (x, y)[direction].is_floating_point() or (name == "sub" and torch.bool in (x.dtype, y.dtype)):
+                continue
+            results = []
+            for function in (getattr(F, name), getattr(torch, name)):
+                with forward_ad.dual_level():
+                    operands = [x, y]
+                    operands[direction] = forward_ad.make_dual(
+                        operands[direction], torch.ones_like(operands[direction])
+                    )
+                    results.append(forward_ad.unpack_dual(function(*operands)).tangent)
+            torch.testing.assert_close(*results)

@@ -17,9 +17,8 @@ class Matmul(Function):
 
         ∂L/∂X = G Yᵀ        ∂L/∂Y = Xᵀ G
 
-    summed over the batch axes that were stretched. A vector is a matrix of one row (on the left) or of one column (on
-    the right) whose axis is left out of Z. Saved: X where Y's gradient is wanted, and Y where X's is. There is no
-    kink.
+    summed over the batch axes that were stretched. Saved: X where Y's gradient is wanted, and Y where X's is. There is
+    no kink.
     """
 
     @staticmethod
@@ -36,16 +35,8 @@ class Matmul(Function):
     def backward(ctx, grad_out):
         x, y = ctx.saved_tensors
         x_shape, y_shape = ctx.shapes
-        row, column = len(x_shape) == 1, len(y_shape) == 1
-        g = grad_out.unsqueeze(-1) if column else grad_out
-        g = g.unsqueeze(-2) if row else g
-        grad_x = grad_y = None
-        if ctx.needs_input_grad[0]:
-            y = y.unsqueeze(-1) if column else y
-            grad_x = _left(g, y, (1, *x_shape) if row else x_shape).reshape(x_shape).to(y.dtype)
-        if ctx.needs_input_grad[1]:
-            x = x.unsqueeze(-2) if row else x
-            grad_y = _right(x, g, (*y_shape, 1) if column else y_shape).reshape(y_shape).to(x.dtype)
+        grad_x = _left(grad_out, y, x_shape) if ctx.needs_input_grad[0] else None
+        grad_y = _right(x, grad_out, y_shape) if ctx.needs_input_grad[1] else None
         return grad_x, grad_y
 
     @staticmethod
@@ -94,6 +85,12 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     tensor([[3., 4.]])
     """
     refuse_complex("matmul", input, other)
-    if isinstance(input, Tensor) and isinstance(other, Tensor):
-        input, other = autocast("matmul", input, other)
-    return Matmul.apply(input, other)
+    for operand in (input, other):
+        if not isinstance(operand, Tensor):
+            raise TypeError(f"matmul: both operands must be tensors, but {type(operand).__name__} came")
+    input, other = autocast("matmul", input, other)
+    # A vector is a matrix of one row on the left, of one column on the right, whose axis the product leaves out.
+    row, column = input.dim() == 1, other.dim() == 1
+    z = Matmul.apply(input.unsqueeze(0) if row else input, other.unsqueeze(1) if column else other)
+    z = z.squeeze(-2) if row else z
+    return z.squeeze(-1) if column else z
