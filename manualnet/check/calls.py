@@ -71,8 +71,9 @@ def value_and_gradients(
     """Values and gradients on a copy of the sample, for random cotangents unless some are given."""
     sample = fresh(sample)
     values = floats(call(function, sample))
-    upstream = cotangents(values) if upstream is None else upstream
-    return [v.detach() for v in values], gradients(values, sample.inputs, upstream)
+    # A rule may be so bold as to write to its cotangent or its result, which is not to spoil the next comparison.
+    upstream = cotangents(values) if upstream is None else [u.clone() for u in upstream]
+    return [v.detach().clone() for v in values], gradients(values, sample.inputs, upstream)
 
 
 def scalar(function: Callable, sample: Sample, upstream: Sequence[Tensor]) -> Callable[..., Tensor]:

@@ -69,7 +69,8 @@ def told(what: str, actual: Tensor, expected: Tensor, wrong: Tensor, whose: str)
     at = int(wrong.flatten().int().argmax())
     index = list(map(int, torch.unravel_index(torch.tensor(at), wrong.shape)))
     got, due = actual.flatten()[at].item(), expected.flatten()[at].item()
-    return f"{what}{f' at {index}' if index else ''} is {got:.6g}, {whose} {due:.6g}."
+    digits = 6 if f"{got:.6g}" != f"{due:.6g}" else 17
+    return f"{what}{f' at {index}' if index else ''} is {got:.{digits}g}, {whose} {due:.{digits}g}."
 
 
 def diagnosis(actual: Tensor, expected: Tensor, tolerance: float = CLOSE) -> str:

@@ -17,6 +17,9 @@ from manualnet.check.report import Report, Result
 from manualnet.check.spec import Kink, Sample, Spec
 from manualnet.check.subject import Subject
 
+# Properties that have something to say of a backward that does not run at all.
+TELLING = ("value", "gradient", "numeric gradient", "gradient form", "hand written")
+
 
 def check(
     function: Any,
@@ -133,13 +136,19 @@ def _result(prop: Property, subject: Subject) -> Result:
         evidence = prop.test(subject)
     except DoesNotApply as reason:
         return result("does not apply", why=str(reason))
-    except Fault as fault:
-        return result(
-            "failed", error=fault.error, bound=fault.bound, where=fault.where, wrong=fault.wrong, mend=fault.mend
-        )
     except Exception as error:
-        return result("failed", wrong=f"it raises {short(error)}", mend=advice(error) or prop.mend)
+        return _failure(prop, subject, error, result)
     return result("passed", error=evidence.error, bound=evidence.bound, where=evidence.where, why=evidence.why)
+
+
+def _failure(prop: Property, subject: Subject, error: Exception, result: Callable[..., Result]) -> Result:
+    if subject.broken and prop.name not in TELLING:
+        return result("does not apply", why=f"backward itself raises {subject.broken}")
+    if isinstance(error, Fault):
+        return result(
+            "failed", wrong=error.wrong, mend=error.mend, where=error.where, error=error.error, bound=error.bound
+        )
+    return result("failed", wrong=f"it raises {short(error)}", mend=advice(error) or prop.mend)
 
 
 def _differentiable(sample: Sample) -> Sample:

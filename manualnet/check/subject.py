@@ -8,7 +8,7 @@ from torch import Tensor
 
 from manualnet.check.calls import SEED, call, fresh, seed, value_and_gradients
 from manualnet.check.numeric import off_kinks
-from manualnet.check.property import DoesNotApply
+from manualnet.check.property import DoesNotApply, short
 from manualnet.check.spec import Kink, Sample, Spec, called
 from manualnet.handwritten import nodes
 
@@ -107,11 +107,16 @@ class Subject:
         return self.spec.random or not torch.equal(before, torch.default_generator.get_state())
 
     @cached_property
+    def broken(self) -> str:
+        """What backward raises at a sample as it came, in one line; nothing if it runs."""
+        return next(filter(None, (_raised(self.function, s) for s in self.given)), "")
+
+    @cached_property
     def is_right(self) -> bool:
         """Whether value and gradient are the reference's at the samples: if not, they are wrong anywhere."""
 
         def near(a: Tensor, b: Tensor) -> bool:
-            return a.shape == b.shape and torch.allclose(a, b.to(a.dtype), rtol=1e-6, atol=1e-9, equal_nan=True)
+            return a.shape == b.shape and torch.allclose(a, b.to(a.dtype), rtol=1e-10, atol=1e-10, equal_nan=True)
 
         for sample in self.samples:
             pairs = zip(*(value_and_gradients(f, sample) for f in (self.function, self.reference)), strict=True)
@@ -123,6 +128,14 @@ class Subject:
     def is_flat(self) -> bool:
         """Whether every gradient of every sample is 0, so that nothing can be learnt from a multiple of it."""
         return all(not g.any() for s in self.samples for g in value_and_gradients(self.function, s)[1])
+
+
+def _raised(function: Callable, sample: Sample) -> str:
+    try:
+        value_and_gradients(function, sample)
+    except Exception as error:
+        return short(error)
+    return ""
 
 
 def _labelled(samples: Sequence[Sample] | Callable[[torch.Generator], list[Sample]]) -> list[Sample]:

@@ -213,3 +213,49 @@ def test_samples_of_many_forms_pass_together():
     ]
     report = check(Once, samples=samples, reference=torch.sin, only=PROPERTIES)
     assert report.passed, [(r.property, r.wrong) for r in report.failures]
+
+
+def test_a_backward_that_raises_is_one_fault_and_not_many():
+    class Raising(Once):
+        @staticmethod
+        def backward(ctx, grad_out):
+            raise NotImplementedError("later")
+
+    report = check(Raising, X, reference=torch.sin, only=[*PROPERTIES, "gradient"])
+    assert {r.property for r in report.failures} == {"gradient", "gradient form"}
+    assert "NotImplementedError: later" in report["gradient"].wrong
+    assert "Mend the backward first" in report["gradient form"].mend
+    assert report["strides"].why == "backward itself raises NotImplementedError: later"
+
+
+def test_a_cotangent_that_is_written_to_spoils_no_comparison():
+    class Writing(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.exp()
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, grad_out):
+            return grad_out.mul_(ctx.saved_tensors[0])
+
+    report = check(Writing, X, reference=torch.exp, only=[*PROPERTIES, "gradient", "numeric gradient"])
+    assert {r.property for r in report.failures} == {"strides", "nothing mutated"}
+    assert all("belongs to the caller" in r.mend for r in report.failures)
+
+
+def test_a_gradient_that_is_missing_or_nan_is_not_blamed_on_extremes():
+    class Missing(Once):
+        @staticmethod
+        def backward(ctx, grad_out):
+            return None
+
+    class Spoilt(Once):
+        @staticmethod
+        def backward(ctx, grad_out):
+            return grad_out * torch.nan
+
+    for function in (Missing, Spoilt):
+        report = check(function, X, reference=torch.sin, only=[*PROPERTIES, "gradient"])
+        assert [r.property for r in report.failures] == ["gradient"]

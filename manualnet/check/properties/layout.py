@@ -7,6 +7,7 @@ from torch import Tensor
 
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of, value_and_gradients
 from manualnet.check.compare import Worst
+from manualnet.check.properties.side_effects import COTANGENT
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
@@ -146,7 +147,7 @@ def _differentiated(
         stage = "backward"
         return values, gradients(values, sample.inputs, cotangents(values) if upstream is None else upstream)
     except Exception as error:
-        mend = VIEW if "view" in str(error) else STRIDES
+        mend = VIEW if "view" in str(error) else COTANGENT if "written-to" in str(error) else STRIDES
         raise Fault(f"{where}, {stage} raises {short(error)}", mend, where=where) from error
 
 
