@@ -11,6 +11,5 @@ def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     if grad.shape == shape:
         return grad
     added = grad.dim() - len(shape)
-    stretched = [added + i for i, n in enumerate(shape) if n == 1 and grad.shape[added + i] != 1]
-    axes = [*range(added), *stretched]
-    return grad.sum(axes, keepdim=True).reshape(shape) if axes else grad
+    stretched = [added + i for i, n in enumerate(shape) if n == 1]
+    return grad.sum([*range(added), *stretched]).reshape(shape)
