@@ -29,7 +29,7 @@ class Like(NamedTuple):
         first, *rest = [t for t in terms if t is not None]
         for term in rest:
             first = first + term
-        return first.expand(self.shape).to(self.dtype)
+        return first.expand(self.shape)
 
 
 def times(grad: Tensor, factor: Tensor | Number, like: Like) -> Tensor:
