@@ -113,7 +113,9 @@ def _look(node, returned: tuple, where: str) -> None:
             got, due = getattr(found, attribute), getattr(form, attribute)
             # Where types are mixed, PyTorch's own rules leave it to the engine, too, to round to the narrower.
             if got != due and not (attribute == "dtype" and got == common):
-                wrong = f"{start} a gradient of {attribute} {_plain(got)} for argument {i}, whose is {_plain(due)}."
+                wrong = (
+                    f"{start} a gradient of {attribute} {_plain(got)} for argument {i} of {attribute} {_plain(due)}."
+                )
                 raise Fault(wrong, mend, where=where)
 
 
