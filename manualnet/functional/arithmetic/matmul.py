@@ -48,7 +48,7 @@ class Matmul(Function):
 def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Σ G Yᵀ; where one X met the whole batch, the sum over the batch is a part of the product."""
     if len(shape) == 2:
-        axes = [*range(y.dim() - 2), y.dim() - 1]
+        axes = [*range(y.dim() - 2), -1]
         return torch.tensordot(g, y, dims=(axes, axes))
     return sum_to(torch.matmul(g, y.mT), shape)
 

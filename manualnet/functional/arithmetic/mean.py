@@ -28,7 +28,7 @@ class Mean(Function):
     def setup_context(ctx, inputs, output):
         x, *ctx.settings = inputs
         ctx.shape, ctx.dtype, ctx.kept = x.shape, x.dtype, kept_shape(x.shape, inputs[1])
-        ctx.n = max(1, x.numel()) // max(1, output.numel())
+        ctx.n = x.numel() // max(1, output.numel())
 
     @staticmethod
     def backward(ctx, grad_out):

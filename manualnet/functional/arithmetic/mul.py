@@ -27,7 +27,7 @@ class Mul(Function):
         ctx.operands = [Like.of(a) for a in inputs]
         ctx.out = Like.of(output)
         ctx.numbers = [None if isinstance(a, Tensor) else a for a in inputs]
-        kept = [isinstance(a, Tensor) and wanted(ctx, 1 - i) for i, a in enumerate(inputs)]
+        kept = [isinstance(a, Tensor) and wanted(ctx, other) for a, other in zip(inputs, (1, 0), strict=True)]
         save(ctx, *(a if keep else None for a, keep in zip(inputs, kept, strict=True)))
 
     @staticmethod
