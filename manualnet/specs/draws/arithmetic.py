@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from manualnet.check.spec import Sample
-from manualnet.specs.draws.draw import Draw
+from manualnet.specs.draws.draw import FLOATS, Draw
 
 
 def stretched(d: Draw, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -45,7 +45,9 @@ def matmul(d: Draw) -> Sample:
     batch = d.shape(0, 2, 3)
     left = d.one_of((*batch, m, k), (k,))
     right = d.one_of((*stretched(d, batch), k + d.rarely(), n), (k,))
-    return Sample((d.tensor(left), d.tensor(right, dtype=None if d.often() else d.other_dtype())))
+    # Without an element PyTorch looks at the types only on some ways.
+    mixed = 0 not in (*left, *right) and d.rarely()
+    return Sample((d.tensor(left), d.tensor(right, dtype=d.one_of(*FLOATS) if mixed else None)))
 
 
 def reduction(d: Draw) -> Sample:
@@ -69,10 +71,12 @@ def pad(d: Draw) -> Sample:
     beyond = d.one_of(0, 0, 0, 1)
     numbers: list[int] = []
     for n in reversed(shape[more:]):
-        left = d.integer(-1, n + beyond)
-        # Behind a cut, circular padding must not need more elements than are left: PyTorch's are uninitialised then.
+        # Something is left: the gradient that PyTorch's reflection gives a volume cut to nothing is uninitialised.
+        least, most = -1 if n > 2 else 0, max(0, n - (mode == "reflect") + beyond)
+        left = d.integer(least, most)
+        # Behind a cut, circular padding must not need more elements than are left: they are uninitialised, too.
         cut = mode == "circular" and left < 0
-        numbers += left, d.integer(-1 if left < n else 0, n - 1 if cut else n + beyond)
+        numbers += left, d.integer(least if left < n else 0, n - 1 if cut else most)
     if d.rarely():
         numbers.pop()
     args: tuple = (d.tensor(shape), d.one_of(tuple(numbers), numbers), mode)
