@@ -5,11 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from manualnet.check.advice import COMPOSE, JVP
+from manualnet.check.advice import COMPOSE, JVP, advice
 from manualnet.check.attempt import attempt, each
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of, of_inputs, scalar, seeded
 from manualnet.check.compare import Worst
-from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
+from manualnet.check.property import DoesNotApply, Evidence, claims, short
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 
@@ -78,15 +78,15 @@ def forward_over_forward(subject: Subject) -> Evidence:
         each(_small(subject, 2), lambda sample: _second(subject, sample, nesting, worst))
     except DoesNotApply:
         raise
-    except Fault:
+    except Exception as error:
         if not subject.rules:
             raise
+        if advice(error):
+            raise DoesNotApply(f"it needs forward mode and vmap: {short(error)}") from None
         raise DoesNotApply(
             "PyTorch turns forward mode off inside a custom Function's jvp, so jacfwd(jacfwd(f)) misses terms; "
             "use torch.func.hessian"
         ) from None
-    except Exception as error:
-        raise DoesNotApply(f"it needs forward mode and vmap: {short(error)}") from None
     return worst.evidence()
 
 
