@@ -96,10 +96,10 @@ def off_kinks(function: Callable, sample: Sample) -> tuple[Sample, int]:
     sample = fresh(sample)
     inputs = [t for t in sample.inputs if t.dtype == torch.float64]
     with torch.no_grad():
-        upstream = cotangents(floats(call(function, sample)))
+        upstream = cotangents(floats(call(function, fresh(sample))))
 
         def f() -> float:
-            values = floats(call(function, sample))
+            values = floats(call(function, fresh(sample)))  # it may write to its inputs
             return sum(float((v * u).sum()) for v, u in zip(values, upstream, strict=True))
 
         moved = 0

@@ -94,6 +94,7 @@ def _alone(function: Callable, sample: Sample, edge: Edge, where: str) -> int:
     taken = fresh(edge.sample)
     try:
         values = floats(call(function, taken))
+        kept = [v.detach().clone() for v in values]
     except Exception as error:
         if not apart or isinstance(error, REFUSED):
             return 0
@@ -103,7 +104,7 @@ def _alone(function: Callable, sample: Sample, edge: Edge, where: str) -> int:
     except Exception as error:
         raise _crash(f"{where}, forward runs; in backward", error) from error
     if apart and edge.number:
-        _equal(f"{where}, the value", values[0].detach(), _elements(function, sample)[0], "in a tensor it is", True)
+        _equal(f"{where}, the value", kept[0], _elements(function, sample)[0], "in a tensor it is", True)
     return 1
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of, value_and_gradients
 from manualnet.check.compare import Worst
-from manualnet.check.properties.side_effects import COTANGENT
+from manualnet.check.properties.side_effects import COTANGENT, INPUT
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
@@ -133,8 +133,14 @@ def _cotangents(
         return
     where = f"with a cotangent {manner}"
     _, expected = value_and_gradients(subject.function, sample, [_contiguous(u) for u in laid])
+    before = [u.clone() for u in laid]
     actual = _differentiated(subject.function, fresh(sample), where, laid)[1]
-    _compare(worst, ([], actual), ([], expected), sample, where)
+    try:
+        _compare(worst, ([], actual), ([], expected), sample, where)
+    except Fault as fault:
+        if not all(map(torch.equal, laid, before)):
+            fault.mend = COTANGENT
+        raise
 
 
 def _differentiated(
@@ -147,7 +153,8 @@ def _differentiated(
         stage = "backward"
         return values, gradients(values, sample.inputs, cotangents(values) if upstream is None else upstream)
     except Exception as error:
-        mend = VIEW if "view" in str(error) else COTANGENT if "written-to" in str(error) else STRIDES
+        writes = INPUT if stage == "forward" else COTANGENT
+        mend = VIEW if "view" in str(error) else writes if "written-to" in str(error) else STRIDES
         raise Fault(f"{where}, {stage} raises {short(error)}", mend, where=where) from error
 
 
