@@ -76,7 +76,7 @@ class Number(Function):
 
 
 class Mixed(Function):
-    """Right alone with one type: a product of two types has the wider."""
+    """Right: where types are mixed, the product has the wider, and the engine rounds it, as it does for torch.mul."""
 
     @staticmethod
     def forward(ctx, x, y):
@@ -94,6 +94,20 @@ class MixedBack(Mixed):
     def backward(ctx, grad_out):
         x, y = ctx.saved_tensors
         return (grad_out * y).to(x.dtype), (grad_out * x).to(y.dtype)
+
+
+class CastForward(Function):
+    """Wrong: forward takes two types, and backward multiplies matrices of two."""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        return x.to(y.dtype) @ y
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, y = ctx.saved_tensors
+        return (grad_out @ y.t()).to(x.dtype), x.t() @ grad_out
 
 
 class Pair(Function):
@@ -126,6 +140,7 @@ def form(function, *inputs, **options):
 def test_right_functions_pass():
     assert form(Scaled, X, 3.0).passed
     assert form(Scaled, X.float(), 3.0, torch.tensor([1])).passed
+    assert form(Mixed, X, Y).passed
     assert form(MixedBack, X, Y).passed
     assert form(Pair, X, torch.tensor([2, 0])).passed
     assert form(lambda x, y: MixedBack.apply(Scaled.apply(x.exp(), 2.0), y).sum(), X, Y).passed
@@ -150,7 +165,7 @@ def test_a_widened_gradient_is_found(function, precision):
 
 
 def test_mixed_types_show_what_one_type_hides():
-    result = form(Mixed, X, Y)
+    result = form(CastForward, X, Y.t())
     assert result.failed
     assert "in float32 and the others in float64" in result.wrong
     assert ".to(x.dtype)" in result.mend

@@ -64,13 +64,15 @@ def _forms(subject: Subject, sample: Sample, where: str) -> int:
     """The number of rules that ran, if all of them returned what they should."""
     seen = 0
     fault: list[Fault] = []
+    types = {t.dtype for t in sample.tensors if t.is_floating_point()}
+    common = reduce(torch.promote_types, types) if len(types) > 1 else None
 
     def look(node, _: tuple, run: Callable):
         nonlocal seen
         seen += 1
         returned = run()
         try:
-            _look(node, as_tuple(returned), where)
+            _look(node, as_tuple(returned), where, common)
         except Fault as found:
             fault.append(found)
         return returned
@@ -94,10 +96,8 @@ def _forms(subject: Subject, sample: Sample, where: str) -> int:
     return seen
 
 
-def _look(node, returned: tuple, where: str) -> None:
+def _look(node, returned: tuple, where: str, common: torch.dtype | None) -> None:
     name, forms = rule_name(node), input_forms(node)
-    types = {form.dtype for form in forms if form is not None}
-    common = reduce(torch.promote_types, types) if len(types) > 1 else None
     start = f"{where}, the backward of {name} returns"
     # The engine drops what is None beyond the arguments.
     if len(returned) < len(forms) or any(g is not None for g in returned[len(forms) :]):
