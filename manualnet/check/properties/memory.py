@@ -111,7 +111,8 @@ def _freed(subject: Subject, sample: Sample, backward: bool) -> None:
     if alive:
         # What lives on after this is held on purpose, such as a constant of the module.
         gc.collect()
-    cycle = [t for t in alive if t.dead()]
+    # Python cannot free the results of one call that all hang on its ctx: their cycle goes through C++.
+    cycle = [t for t in alive if holders or t.dead()]
     if cycle:
         when = "backward has run and the result is dropped" if backward else "the result is dropped"
         who = f": {holders[0]}" if holders else ""
