@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from manualnet.check.advice import COMPOSE
 from manualnet.check.attempt import attempt, each
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of, of_inputs, scalar, seeded
 from manualnet.check.compare import Worst
+from manualnet.check.nodes import around_rules
 from manualnet.check.property import Evidence, claims
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
@@ -63,13 +65,28 @@ def batched_cotangents(subject: Subject) -> Evidence:
         upstream = [cotangents(values, k) for k in range(BATCH)]
         stacked = [torch.stack(u) for u in zip(*upstream, strict=True)]
         options = {"retain_graph": True, "allow_unused": True}
-        found = torch.autograd.grad(values, sample.inputs, stacked, is_grads_batched=True, **options)
+        with around_rules(_without_data):
+            found = torch.autograd.grad(values, sample.inputs, stacked, is_grads_batched=True, **options)
         loop = [gradients(values, sample.inputs, u) for u in upstream]
         for i, g in enumerate(found):
             expected = torch.stack([row[i] for row in loop])
             g = torch.zeros_like(expected) if g is None else g
             worst.close(g, expected, f"the gradient of input {i} for batched cotangents{of(sample)}", BATCHED)
     return worst.evidence()
+
+
+def _without_data(node, _: tuple, run: Callable):
+    with _NoData():
+        return run()
+
+
+class _NoData(TorchFunctionMode):
+    """Raises where PyTorch crashes: writing to the .data of a batched cotangent ends the process."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func == Tensor.data.__get__:  # type: ignore[attr-defined]
+            raise RuntimeError("accessing .data of a batched tensor is not allowed; use .detach()")
+        return func(*args, **(kwargs or {}))
 
 
 @claims("torch.func.grad and vmap of it, nested too, give what autograd gives", COMPOSE)
