@@ -27,6 +27,9 @@ def kinks(subject: Subject) -> Evidence:
         if not subject.is_right:
             raise DoesNotApply("the value or the gradient is not the reference's away from kinks either")
         points = sum(_like_reference(subject, where, point) for where, point in _points(subject))
+    if subject.spec.reference is None and not subject.kinks:
+        for where, point in _points(subject):
+            _is_a_number(subject.function, where, point)
     if not subject.kinks and not points:
         raise DoesNotApply("there is neither a stated kink nor a reference to compare with")
     return Evidence(why=f"{len(subject.kinks)} stated, {points} likely ones compared with the reference")
@@ -89,6 +92,18 @@ def _like_reference(subject: Subject, where: str, point: Sample) -> int:
     ours, theirs = (value_and_gradients(f, point, upstream) for f in (subject.function, subject.reference))
     _compare(ours, theirs, f"{where} with random cotangents", "the reference's")
     return 1
+
+
+def _is_a_number(function: Callable, where: str, point: Sample) -> None:
+    """What can be said without a reference: where the value is finite, the gradient is no NaN."""
+    try:
+        values, grads = _with_ones(function, point)
+    except Exception:
+        return  # outside its domain
+    for i, g in enumerate(grads):
+        if g.isnan().any() and all(v.isfinite().all() for v in values):
+            wrong = f"{where}, the gradient of input {i} is nan, where the value is finite."
+            raise Fault(wrong, f"Choose a slope there with torch.where, or by torch.sign in x / |x|. {CONVENTION}")
 
 
 def _with_ones(function: Callable, sample: Sample) -> tuple[list[Tensor], list[Tensor]]:
