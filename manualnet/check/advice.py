@@ -24,6 +24,7 @@ DATA = (
 )
 IN_PLACE = "Change no tensor in place that was not made in the same pass: write y = y * g, not y *= g."
 SAVED = "Do not change a saved tensor, an input or an output in place: compute a new tensor."
+LEAF = "It writes to its input, which a leaf does not bear: check it on a copy, as in lambda x: F.apply(x.clone())."
 STRIDE = "Cotangents come with any stride: use .reshape in the place of .view, and assume no memory layout."
 DTYPE = (
     "Under autocast and with mixed inputs the cotangent may have another dtype than what was saved: cast in forward "

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from manualnet.check.advice import advice
+from manualnet.check.advice import LEAF, advice
 from manualnet.check.calls import call, fresh
 from manualnet.check.properties import PROPERTIES
 from manualnet.check.property import DoesNotApply, Fault, Property, short
@@ -18,7 +18,12 @@ from manualnet.check.spec import Kink, Sample, Spec
 from manualnet.check.subject import Subject
 
 # Properties that have something to say of a backward that does not run at all.
-TELLING = ("value", "gradient", "numeric gradient", "gradient form", "hand written")
+FORWARD = "Mend the forward first."
+DOUBLE = (
+    "It runs in float32, but derivatives are checked in float64: let it take any floating type, and turn to float64 "
+    "what it holds beside its arguments, as module.double() does."
+)
+TELLING = ("value", "gradient", "numeric gradient", "broadcasting", "gradient form", "hand written")
 
 
 def check(
@@ -50,14 +55,16 @@ def check(
         random: the function draws from PyTorch's generator.
         hand_written: the gradient is meant to run neither PyTorch's backward kernels nor autograd.
         only: names of properties; the others are left out. ``manualnet.check.PROPERTIES`` has them all.
-        skip: names of properties to leave out.
+        skip: names of properties to leave out, as "numeric gradient" and "forward mode" where the gradient is meant to
+            be another one, as a straight-through estimator's.
         name: what the report calls the function; its own name by default.
 
     Returns:
         A :class:`Report`: print it, ask ``report.passed``, or call ``report.raise_for_failures()`` in a test.
 
     Raises:
-        ValueError: there is neither an input nor a sample, no input can be differentiated, or a property is unknown.
+        ValueError: there is neither an input nor a sample, no input can be differentiated or one is complex, or a
+            property is unknown.
 
     >>> import torch
     >>> class Square(torch.autograd.Function):
@@ -98,7 +105,8 @@ def prove(
     """Check what a spec describes. ``stop_early`` ends at the first property that fails; ``each`` is given every
     result when it is there."""
     properties = chosen(only, skip)
-    subject = Subject(spec, [p.name for p in properties] if only else ())
+    # Who names every property asks for none in particular.
+    subject = Subject(spec, [p.name for p in properties] if len(properties) < len(PROPERTIES) else ())
     results: list[Result] = []
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.enable_grad():
         warnings.simplefilter("ignore")
@@ -107,7 +115,7 @@ def prove(
                 call(subject.function, fresh(sample))
         except Exception as error:
             wrong = f"the call itself raises {short(error)}"
-            return Report(spec.name, (Result("value", "failed", wrong=wrong, mend="Mend the forward first."),))
+            return Report(spec.name, (Result("value", "failed", wrong=wrong, mend=_runs(subject, error)),))
         for prop in properties:
             results.append(_result(prop, subject))
             if each:
@@ -115,6 +123,18 @@ def prove(
             if stop_early and results[-1].failed:
                 break
     return Report(spec.name, tuple(results), tuple(subject.notes))
+
+
+def _runs(subject: Subject, error: Exception) -> str:
+    """How to come to a call that runs."""
+    if subject.notes:
+        try:
+            for sample in subject.given:
+                call(subject.function, fresh(sample.map(lambda t: t.detach().float() if t.is_floating_point() else t)))
+        except Exception:
+            return FORWARD
+        return DOUBLE
+    return LEAF if "a leaf Variable" in str(error) else FORWARD
 
 
 def chosen(only: Iterable[str] = (), skip: Iterable[str] = ()) -> list[Property]:
@@ -155,6 +175,11 @@ def _differentiable(sample: Sample) -> Sample:
     """The sample, with every floating tensor requiring a gradient if none does."""
     if not any(isinstance(a, Tensor) for a in pytree.tree_leaves((sample.args, sample.kwargs))):
         raise ValueError("there is no tensor to check with; pass the function's arguments after it.")
+    if any(t.is_complex() for t in sample.tensors):
+        raise ValueError(
+            "complex inputs are not differentiated: check the function of real numbers, as in "
+            "lambda x: torch.view_as_real(F.apply(torch.view_as_complex(x)))."
+        )
     if sample.inputs:
         return sample
     if not any(t.is_floating_point() for t in sample.tensors):

@@ -1,6 +1,7 @@
 """What is said of a function so that it can be checked: the function, its reference, and data."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,7 +84,9 @@ class Spec:
 
 
 def called(function: Any) -> Callable:
-    """What is called: ``apply`` of a Function, anything else as it is."""
+    """What is called: ``apply`` of a Function, a module in float64 as the samples are, anything else as it is."""
     if isinstance(function, type) and issubclass(function, torch.autograd.Function):
         return function.apply
+    if isinstance(function, torch.nn.Module):
+        return deepcopy(function).double()
     return function
