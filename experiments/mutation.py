@@ -13,8 +13,8 @@ os.environ |= {
 }
 
 import dataclasses
+import hashlib
 import json
-import random
 import sys
 import time
 from pathlib import Path
@@ -66,9 +66,10 @@ def chosen(options: Options) -> list[Mutant]:
     if options.equivalents:
         known = ledger.equivalent()
         mutants = [m for m in mutants if m.key in known]
-    if options.sample is not None and options.sample < len(mutants):
-        drawn = set(random.Random(options.seed).sample(range(len(mutants)), options.sample))
-        mutants = [m for i, m in enumerate(mutants) if i in drawn]
+    if options.sample is not None:
+        # By their text, so that the draw stays the same when something else is edited.
+        drawn = sorted(mutants, key=lambda m: hashlib.sha256(f"{options.seed} {m.key}".encode()).digest())
+        mutants = [m for m in mutants if m in drawn[: options.sample]]
     return mutants
 
 

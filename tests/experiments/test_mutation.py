@@ -209,6 +209,12 @@ def _program(*arguments, **kwargs):
     return subprocess.run(command, capture_output=True, text=True, cwd=concerns.ROOT, timeout=600, **kwargs)
 
 
+def test_a_draw_is_the_same_each_time_and_another_for_another_seed():
+    first, again, other = (_program("--sample", "5", "--seed", seed, "--list").stdout for seed in "112")
+    assert first == again != other
+    assert len(first.splitlines()) == 5
+
+
 def test_listing():
     done = _program("--only", "sigmoid", "--list")
     assert done.returncode == 0
