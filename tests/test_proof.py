@@ -7,7 +7,7 @@ import pytest
 
 from manualnet import functional, nn, reference
 from manualnet.check import PROPERTIES, prove
-from manualnet.check.matrix import grid
+from manualnet.check.command.matrix import grid
 from manualnet.check.screen import Screen
 from manualnet.specs import SPECS
 

@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 import torch
 
-from manualnet.check.cli import main
+from manualnet.check.command.cli import main
 
 PAGE = Path(__file__).parents[1] / "docs" / "writing-a-function.md"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -2,7 +2,7 @@
 
 import sys
 
-from manualnet.check.cli import main
+from manualnet.check.command.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from manualnet.check import PROPERTIES
-from manualnet.check.cli import main
+from manualnet.check.command.cli import main
 from manualnet.specs import SPECS
 
 OWN = """
@@ -204,7 +204,7 @@ def test_skip_leaves_out(capsys):
 def test_help_and_pytest_start_without_torch():
     code = """
 import sys, manualnet.pytest_plugin
-from manualnet.check.cli import main
+from manualnet.check.command.cli import main
 try:
     main(["--help"])
 except SystemExit as end:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from manualnet.check.inputs import DRAWS, DTYPES, samples
-from manualnet.check.mistake import Mistake
+from manualnet.check.command.inputs import DRAWS, DTYPES, samples
+from manualnet.check.command.mistake import Mistake
 
 
 def drawn(*inputs, kwargs=(), seed=0):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from manualnet.check.matrix import render_matrix
+from manualnet.check.command.matrix import render_matrix
 from manualnet.check.properties import PROPERTIES
 from manualnet.check.report import Report, Result
 from manualnet.check.screen import Screen

@@ -12,8 +12,8 @@ from manualnet.check.attempt import each, eagerly
 from manualnet.check.calls import call, cotangents, floats, fresh, value_and_gradients
 from manualnet.check.compare import Worst
 from manualnet.check.compiler import clean_compiler, compiled, run_compiled
+from manualnet.check.nodes import around_rules, as_tuple, input_forms, rule_name
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
-from manualnet.check.rules import around_rules, as_tuple, input_forms, rule_name
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 

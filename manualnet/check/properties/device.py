@@ -15,8 +15,8 @@ from torch.overrides import TorchFunctionMode
 from manualnet.check.attempt import attempt, each, eagerly
 from manualnet.check.calls import call, floats, fresh, gradients, of_inputs, value_and_gradients
 from manualnet.check.canary import has_rule
+from manualnet.check.nodes import call_rule, cotangents_of, rule_name, rule_nodes
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
-from manualnet.check.rules import call_rule, cotangents_of, rule_name, rule_nodes
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 

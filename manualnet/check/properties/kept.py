@@ -11,8 +11,8 @@ from manualnet.check.attempt import attempt, eagerly
 from manualnet.check.calls import call, cotangents, floats, fresh, of_inputs, scalar, seed
 from manualnet.check.canary import canary, has_rule, same_derivatives
 from manualnet.check.compiler import allow, clean_compiler, compiled, names
+from manualnet.check.nodes import no_rule, rule_nodes
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
-from manualnet.check.rules import no_rule, rule_nodes
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 

@@ -6,8 +6,8 @@ import torch
 
 from manualnet.check.attempt import eagerly
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients
+from manualnet.check.nodes import around_rules, rule_name
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims
-from manualnet.check.rules import around_rules, rule_name
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
 from manualnet.handwritten import AutogradCalls, BackwardKernels, foreign_nodes

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from manualnet.check.mistake import Mistake, meant
+from manualnet.check.command.mistake import Mistake, meant
 from manualnet.check.property import short
 from manualnet.check.spec import Spec
 

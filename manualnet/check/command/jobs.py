@@ -13,9 +13,9 @@ from multiprocessing.connection import Connection, wait
 import torch
 from tqdm import tqdm
 
+from manualnet.check.command.request import Request
 from manualnet.check.engine import chosen, prove
 from manualnet.check.report import Report, Result
-from manualnet.check.request import Request
 from manualnet.check.spec import Spec
 
 Each = Callable[[str, Result], object]
@@ -25,7 +25,7 @@ def prove_all(targets: Sequence[str], request: Request, jobs: int, each: Each) -
     """The reports of all targets, in their order.
 
     Args:
-        targets: what :func:`manualnet.check.load.find` takes.
+        targets: what :func:`manualnet.check.command.load.find` takes.
         request: what is asked about each of them.
         jobs: how many processes; one job, or one target, is proved in this process.
         each: is given every result, with its target, when it is there.

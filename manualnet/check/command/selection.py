@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from manualnet.check.mistake import Mistake, meant
+from manualnet.check.command.mistake import Mistake, meant
 from manualnet.check.properties import PROPERTIES
 from manualnet.check.screen import Screen
 from manualnet.specs import SPECS

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from manualnet.check.inputs import samples
-from manualnet.check.load import find, function
-from manualnet.check.mistake import Mistake
+from manualnet.check.command.inputs import samples
+from manualnet.check.command.load import find, function
+from manualnet.check.command.mistake import Mistake
 from manualnet.check.spec import Spec
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from manualnet.check.mistake import Mistake, meant
+from manualnet.check.command.mistake import Mistake, meant
 from manualnet.check.spec import Sample
 
 DRAWS = 3  # samples a check, so that no verdict hangs on one lucky draw

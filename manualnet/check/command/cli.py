@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from manualnet import __version__
-from manualnet.check.matrix import render_matrix
-from manualnet.check.mistake import Mistake
+from manualnet.check.command.matrix import render_matrix
+from manualnet.check.command.mistake import Mistake
 from manualnet.check.report import Report, Result
 from manualnet.check.screen import Screen
 from manualnet.check.table import render_report
@@ -91,9 +91,9 @@ def _run(args: argparse.Namespace) -> int:
     import torch
     from tqdm import tqdm
 
-    from manualnet.check.jobs import prove_all
-    from manualnet.check.request import Request
-    from manualnet.check.selection import listing, select
+    from manualnet.check.command.jobs import prove_all
+    from manualnet.check.command.request import Request
+    from manualnet.check.command.selection import listing, select
 
     screen = Screen.of(sys.stdout)
     if args.list:
