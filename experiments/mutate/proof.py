@@ -23,6 +23,9 @@ TESTS = [
     "tests/test_opinfo.py",
     "tests/test_moduleinfo.py",
 ]
+# Properties that compile, which takes seconds a function: asked last.
+SLOW = ["autocast", "compile", "compile keeps the rule", "compile dynamic", "export", "inductor"]
+SAMPLES = "samples"
 # What the proof imports beside manualnet: once, in the parent, which must not import manualnet.
 PRELOADED = """
     numpy hypothesis pytest torch.func torch.export torch._dynamo.backends.debugging torch._functorch.aot_autograd
@@ -73,21 +76,28 @@ class Proof:
             importlib.import_module("manualnet.specs")
         except BaseException:
             return Catch("import", "")
-        for name in names:
-            if failed := _engine(name):
-                return Catch("engine", f"{name}: {failed}")
+        if caught := self._by_engine(names, skip=SLOW):
+            return caught
         if _doctests(file):
             return Catch("doctest", "")
         paths = [path for path in TESTS if (ROOT / path).exists()]
         if failed := _pytest(*paths, names=names):
             return Catch("test", failed)
+        return self._by_engine(names, only=SLOW)
+
+    def _by_engine(
+        self, names: Collection[str], only: Collection[str] = (), skip: Collection[str] = ()
+    ) -> Catch | None:
+        for name in names:
+            if failed := _engine(name, only, skip):
+                return Catch("engine", f"{name}: {failed}")
         return None
 
     def holds(self, file: str, catch: Catch) -> bool:
         """Whether the check passes on the source as it is: else it has noticed nothing."""
         if catch.stage == "engine":
             name, prop = catch.check.split(": ")
-            return not _engine(name, prop)
+            return not _engine(name, () if prop == SAMPLES else [prop])
         if catch.stage == "doctest":
             return not _doctests(file)
         if catch.stage == "test":
@@ -98,16 +108,15 @@ class Proof:
         return self.prove(file) is None
 
 
-def _engine(name: str, only: str = "") -> str | None:
+def _engine(name: str, only: Collection[str] = (), skip: Collection[str] = ()) -> str | None:
     """The property that fails of a function, or its samples where they cannot even be made."""
     from manualnet.check.engine import prove
-    from manualnet.check.properties import PROPERTIES
     from manualnet.specs import SPECS
 
     try:
-        report = prove(SPECS[name], [only] if only in PROPERTIES else (), stop_early=True)
+        report = prove(SPECS[name], only, skip, stop_early=True)
     except Exception:
-        return "samples"
+        return SAMPLES
     return next((result.property for result in report.failures), None)
 
 
