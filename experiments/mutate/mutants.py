@@ -43,14 +43,14 @@ def find(root: Path, file: str) -> list[Mutant]:
     source = (root / file).read_text(encoding="utf-8")
     tree = ast.parse(source, file)
     mutants: list[Mutant] = []
-    seen = {ast.dump(tree)}
+    seen: set[tuple[int, str]] = set()
     for number, (site, operator, replacement) in enumerate(_faults(tree)):
         before = _one_line(site.statement)
         with _Planted(site, replacement) as planted:
             after = _one_line(planted)
-            dump = ast.dump(tree)
-        if dump not in seen:
-            seen.add(dump)
+        change = id(site.statement), after
+        if after != before and change not in seen:
+            seen.add(change)
             line, column = site.position
             mutants.append(Mutant(file, number, line, column + 1, site.function, operator, before, after, source))
     return mutants
