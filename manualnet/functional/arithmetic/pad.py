@@ -43,7 +43,8 @@ class Pad(Function):
         if ctx.mode == "constant":
             return torch_F.pad(grad_out, [-n for n in ctx.pad]), None, None, None
         (grad,) = widen(grad_out)
-        for axis, left, right in zip(range(grad.dim() - 1, -1, -1), ctx.pad[::2], ctx.pad[1::2], strict=False):
+        for i, (left, right) in enumerate(zip(ctx.pad[::2], ctx.pad[1::2], strict=True)):
+            axis = grad.dim() - 1 - i
             shape = [*grad.shape[:axis], ctx.shape[axis], *grad.shape[axis + 1 :]]
             t = torch.arange(grad.shape[axis], device=grad.device) - left
             grad = grad.new_zeros(shape).index_add(axis, _origin(t, ctx.shape[axis], left, right, ctx.mode), grad)
