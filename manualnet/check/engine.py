@@ -17,12 +17,12 @@ from manualnet.check.report import Report, Result
 from manualnet.check.spec import Kink, Sample, Spec
 from manualnet.check.subject import Subject
 
-# Properties that have something to say of a backward that does not run at all.
 FORWARD = "Mend the forward first."
 DOUBLE = (
     "It runs in float32, but derivatives are checked in float64: let it take any floating type, and turn to float64 "
     "what it holds beside its arguments, as module.double() does."
 )
+# Properties that have something to say of a backward that does not run at all.
 TELLING = ("value", "gradient", "numeric gradient", "broadcasting", "gradient form", "hand written")
 
 
