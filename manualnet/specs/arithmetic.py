@@ -62,6 +62,7 @@ def _matmul(generator: torch.Generator) -> list[Sample]:
         pair((3, 2, 4), (3, 4, 2)),
         pair((2, 1, 2, 3), (3, 3, 2)),
         pair((1, 2, 3), (2, 3, 2)),
+        pair((1, 4), (4, 1)),
         pair((2, 0), (0, 3)),
         pair((0, 2, 3), (3, 2)),
     ]
