@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision
 
-from manualnet import nn, reference
+from manualnet import functional, nn, reference
 from manualnet.handwritten import foreign_nodes
 
 SEED = 20240122
@@ -108,3 +108,10 @@ def test_max_pooling_returns_positions():
     y, position = nn.MaxPool2d(2, return_indices=True)(torch.randn(1, 4, 4))
     assert y.shape == position.shape
     assert position.dtype == torch.int64
+
+
+@pytest.mark.parametrize("shapes", [((), (2, 1)), ((3,), ()), ((), ())])
+def test_linear_refuses_single_numbers_as_pytorch_does(shapes):
+    for linear in (functional.linear, torch.nn.functional.linear):
+        with pytest.raises(RuntimeError, match="at least 1D"):
+            linear(*map(torch.ones, shapes))

@@ -224,8 +224,8 @@ def batch_norm(
     if running_mean is not None and input.numel():
         m = _count(input)
         with torch.no_grad():
-            _Track.apply(running_mean, mean.detach(), momentum)
-            _Track.apply(running_var, v.detach() * (m / (m - 1)), momentum)
+            _Track.apply(running_mean, mean, momentum)
+            _Track.apply(running_var, v * (m / (m - 1)), momentum)
     return y
 
 
