@@ -225,6 +225,6 @@ def test_listing():
 @posix
 def test_a_sample_is_caught(tmp_path):
     figures = tmp_path / "figures.json"
-    done = _program("--sample", "30", "--ledger", str(tmp_path / "book.jsonl"), "--json", str(figures))
+    done = _program("--sample", "20", "--ledger", str(tmp_path / "book.jsonl"), "--json", str(figures))
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(figures.read_text())["survived"] == 0
