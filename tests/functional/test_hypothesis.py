@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 from manualnet.check.calls import call, floats, gradients
 from manualnet.check.spec import Sample
 from manualnet.specs import SPECS
-from manualnet.specs.draws.draw import FLOATS, Draw
+from manualnet.specs.draws.draw import FLOATS, Draw, Seeded
 
 CLOSE = 1e-12  # of the largest element, in float64
 integers = cache(st.integers)
@@ -41,8 +41,9 @@ def drawn(draw, make):
 
 
 @each_function
-def test_every_spec_can_be_drawn(name):
-    assert SPECS[name].draw is not None
+def test_every_spec_draws_calls_without_hypothesis_too(name):
+    for dtype in FLOATS:
+        assert dtype in {t.dtype for t in SPECS[name].draw(Seeded(0, dtype)).tensors}
 
 
 @each_function
