@@ -106,7 +106,7 @@ def prove(
     result when it is there."""
     properties = chosen(only, skip)
     # Who names every property asks for none in particular.
-    subject = Subject(spec, [p.name for p in properties] if len(properties) < len(PROPERTIES) else ())
+    subject = Subject(spec, [p.name for p in properties] if only and len(properties) < len(PROPERTIES) else ())
     results: list[Result] = []
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.enable_grad():
         warnings.simplefilter("ignore")
