@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 import torch
+import torch.autograd.forward_ad as forward_ad
 
 from manualnet import functional as F
 
@@ -74,4 +75,14 @@ def test_it_leaves_batches_of_cotangents_alone(path):
 def test_it_leaves_other_devices_alone(path, dtype):
     function, inputs, ran = path
     _gradients(function, [x.to("meta", dtype) for x in inputs])
+    assert ran == []
+
+
+def test_it_leaves_tangents_alone(path):
+    """Forward over reverse: backward meets dual tensors while nothing is recorded."""
+    function, inputs, ran = path
+    with forward_ad.dual_level():
+        duals = [forward_ad.make_dual(x.detach().requires_grad_(), torch.ones_like(x)) for x in inputs]
+        y = function(*duals)
+        torch.autograd.grad(y, duals, torch.ones_like(y))
     assert ran == []

@@ -60,7 +60,7 @@ def _counts(g: Tensor, axis: int, size: int, kernel: int, stride: int, padding: 
     end = (start + kernel).clamp(max=size + padding)
     if not with_padding:
         start, end = start.clamp(min=0), end.clamp(max=size)
-    return (end - start).to(g.dtype)
+    return end - start
 
 
 def avg_pool2d(
