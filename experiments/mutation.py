@@ -46,8 +46,8 @@ class Options:
     """Print the mutants and test nothing."""
     jobs: int = os.cpu_count() or 1
     """Mutants at a time."""
-    timeout: float = 900.0
-    """Seconds after which a mutant counts as caught, because the proof hangs."""
+    timeout: float = 600.0
+    """Seconds of work after which a mutant counts as caught, because the proof hangs."""
     resume: bool = False
     """Go on where a run was stopped. What survived in it is tried again."""
     equivalents: bool = False

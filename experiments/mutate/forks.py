@@ -1,5 +1,6 @@
 """Work done in forked children, a few at a time: what a child breaks, leaks or hangs in stays its own."""
 
+import math
 import os
 import signal
 import sys
@@ -30,9 +31,10 @@ class _Child:
 
 
 class Forks:
-    """At most ``jobs`` children at once, each killed with its own children after ``timeout`` seconds.
+    """At most ``jobs`` children at once, each killed with its own children after ``timeout`` seconds of work.
 
-    POSIX only. Nothing may run a second thread before it forks.
+    A child that does not even work, which a machine that is busy or asleep keeps others from too, gets ten times as
+    long. POSIX only. Nothing may run a second thread before it forks.
     """
 
     def __init__(self, jobs: int, timeout: float) -> None:
@@ -63,20 +65,21 @@ class Forks:
         reader, writer = Pipe(duplex=False)
         pid = os.fork()
         if pid == 0:
-            _be_a_child(writer, work)
+            _be_a_child(writer, work, math.ceil(self.timeout))
         writer.close()
         self.children[reader] = _Child(tag, pid, time.monotonic())
 
     def wait(self) -> Done:
         """The next child that ends. An exception that ``work`` raised there is raised here."""
         while True:
+            patience = 10 * self.timeout
             oldest = min(child.start for child in self.children.values())
-            ready = wait(list(self.children), max(0.0, oldest + self.timeout - time.monotonic()))
+            ready = wait(list(self.children), max(0.0, oldest + patience - time.monotonic()))
             for reader in ready:
                 assert isinstance(reader, Connection)
                 return self._end(reader)
             for reader, child in self.children.items():
-                if time.monotonic() - child.start >= self.timeout:
+                if time.monotonic() - child.start >= patience:
                     return self._end(reader, late=True)
 
     def _end(self, reader: Connection, late: bool = False) -> Done:
@@ -89,14 +92,18 @@ class Forks:
             except EOFError:
                 died = "crash"
         reader.close()
-        _kill(child.pid)
+        if _kill(child.pid) == signal.SIGXCPU:
+            died = "timeout"
         if error:
             raise RuntimeError(f"in the child for {child.tag}:\n{error}")
         return Done(child.tag, result, died, time.monotonic() - child.start)
 
 
-def _be_a_child(writer: Connection, work: Callable[[], Any]) -> None:
+def _be_a_child(writer: Connection, work: Callable[[], Any], seconds: int) -> None:
+    import resource  # which Windows lacks
+
     os.setsid()  # a group of its own, to be killed as a whole
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 60))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -110,9 +117,10 @@ def _be_a_child(writer: Connection, work: Callable[[], Any]) -> None:
     os._exit(0)
 
 
-def _kill(pid: int) -> None:
+def _kill(pid: int) -> int:
+    """End a child and its children; the signal that it had died of already, or dies of now."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):  # gone already, or not yet a group of its own
         os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    return os.WTERMSIG(os.waitpid(pid, 0)[1])

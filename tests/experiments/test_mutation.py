@@ -173,9 +173,10 @@ class TestExamining:
         with pytest.raises(FailsAnyway, match="doubles fails without"):
             list(examine(toy.mutants, toy, jobs=1, timeout=60))
 
-    def test_what_hangs_is_killed_and_caught(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("hang", [lambda: time.sleep(60), lambda: sum(iter(int, 1))], ids=["idle", "busy"])
+    def test_what_hangs_is_killed_and_caught(self, tmp_path, monkeypatch, hang):
         toy = Toy(tmp_path)
-        monkeypatch.setattr(toy, "find", lambda mutant: time.sleep(60))
+        monkeypatch.setattr(toy, "find", lambda mutant: hang())
         start = time.monotonic()
         verdicts = list(examine(toy.mutants[:2], toy, jobs=2, timeout=0.3))
         assert [v.catch for v in verdicts] == [Catch("timeout", "")] * 2
