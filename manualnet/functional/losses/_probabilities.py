@@ -88,7 +88,7 @@ def _smoothed(target, smoothing):
 
 def _weighted(s, weight):
     """q: every class by its weight."""
-    return s if weight is None else s * along_classes(widen(weight)[0], s)
+    return s if weight is None else s * along_classes(weight, s)
 
 
 def _examples(x) -> int:
