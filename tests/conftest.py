@@ -8,11 +8,11 @@ torch.set_num_threads(1)
 
 settings.register_profile(
     "quick",
-    max_examples=100,
+    max_examples=200,
     derandomize=True,
     database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("thorough", settings.get_profile("quick"), max_examples=2000, derandomize=False)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000, derandomize=False)
 settings.load_profile("quick")
