@@ -193,6 +193,17 @@ def test_an_operand_beside_a_constant_is_not_kept(function):
         assert [t.data_ptr() for t in kept] == [constant.data_ptr()]
 
 
+@pytest.mark.parametrize("name", ["sum", "mean"])
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_tangents_of_reductions_come_in_the_type_asked_for(name, shape):
+    x, results = torch.randn(shape), []
+    for function in (getattr(F, name), getattr(torch, name)):
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(x, torch.ones_like(x))
+            results.append(forward_ad.unpack_dual(function(dual, dtype=torch.float64)).tangent)
+    torch.testing.assert_close(*results)
+
+
 @pytest.mark.parametrize("name", ["add", "sub", "mul"])
 def test_tangents_come_in_the_type_and_shape_of_the_result(name):
     narrow, wide = torch.randn(3, dtype=torch.float64), torch.randn(2, 3)
