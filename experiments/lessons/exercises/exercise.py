@@ -1,0 +1,115 @@
+"""What an exercise is: a Function with its answer, what judges it, and hints that do not give it away."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from manualnet.check import Sample
+
+# In the order in which they are told: what hides the reason of another failure comes first.
+PROPERTIES = (
+    "value",
+    "hand written",
+    "gradient form",
+    "gradient",
+    "kinks",
+    "extremes",
+    "strides",
+    "nothing mutated",
+)
+
+# Those of which there is the same to say in every exercise; {file} and {arguments} are filled in.
+HINTS = {
+    "value": "The forward was given and right, so put it back as it was: --exercise writes {file} anew into a folder "
+    "that has none.",
+    "hand written": "This is to be written by hand, from arithmetic and functions such as exp and sum: without "
+    "torch.autograd, .backward(), torch.func and the kernels of PyTorch's own backward.",
+    "gradient form": "Return one gradient for each of {arguments}, in this order and of the shape and type of each, "
+    "and None only for what is no floating tensor.",
+    "raises": "Mend this line first. The shapes of what meets in it stand at the top of {file}.",
+    "strides": "grad_out comes with any layout, such as expanded or transposed: use .reshape in the place of .view, "
+    "and build on no layout.",
+    "nothing mutated": "grad_out and the saved tensors are used by others after you: compute new tensors, as in "
+    "g = 2 * g, and change none in place, as g *= 2 does.",
+}
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One operation whose backward is to be written.
+
+    Args:
+        name: of the file, and of the module in ``solutions``.
+        title: what is printed beside the name.
+        reference: the same function differentiated by PyTorch, with the same arguments.
+        samples: calls to grade on, in float64.
+        hints: by property, or by "gradient of x" for what is wrong with one input alone. "kinks" and "extremes" are
+            graded where there is a hint for them.
+    """
+
+    name: str
+    title: str
+    reference: Callable[..., Tensor]
+    samples: Callable[[], list[Sample]]
+    hints: Mapping[str, str]
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.py"
+
+    @cached_property
+    def solution(self) -> ModuleType:
+        return import_module(f"{__package__}.solutions.{self.name}")
+
+    @property
+    def source(self) -> str:
+        """The complete source of the answer."""
+        return Path(str(self.solution.__file__)).read_text(encoding="utf-8")
+
+    @property
+    def answer(self) -> type[torch.autograd.Function]:
+        """The Function of the answer."""
+        [found] = functions(self.solution)
+        return found
+
+    @property
+    def arguments(self) -> list[str]:
+        """The names of forward's arguments."""
+        return list(inspect.signature(self.answer.forward).parameters)
+
+    @property
+    def properties(self) -> list[str]:
+        return [p for p in PROPERTIES if p in HINTS or p in self.hints or p == "gradient"]
+
+    def hint(self, property: str, of: str = "") -> str:
+        """What to think about when a property fails, for the input called ``of`` if one was blamed."""
+        hints = {**HINTS, **self.hints}
+        text = hints.get(f"{property} of {of}") or hints.get(property) or hints[f"gradient of {self.arguments[0]}"]
+        return text.format(file=self.file, arguments=", ".join(self.arguments))
+
+
+def functions(module: ModuleType) -> list[type[torch.autograd.Function]]:
+    """The Functions that a module itself defines."""
+    return [
+        x
+        for x in vars(module).values()
+        if isinstance(x, type) and issubclass(x, torch.autograd.Function) and x.__module__ == module.__name__
+    ]
+
+
+def numbers(*shape: int, seed: int = 0) -> Tensor:
+    """Differentiable numbers in float64, the same every time."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+
+def given(*values: object) -> Tensor:
+    """Differentiable numbers in float64, as they are listed."""
+    return torch.tensor(values[0] if len(values) == 1 else values, dtype=torch.float64).requires_grad_()

@@ -1,0 +1,1 @@
+"""The rows of the lecture, a module a part: each function works one row out, and its docstring is the row's text."""

@@ -1,0 +1,1 @@
+"""The forms in which rows are shown: terminal, page, document, notebooks, TensorBoard."""
