@@ -1,7 +1,6 @@
 """The exercises on activations."""
 
 import torch
-from torch import Tensor
 
 from experiments.lessons.exercises.exercise import Exercise, given, numbers
 from manualnet.check import Sample
@@ -21,6 +20,7 @@ SIGMOID = Exercise(
     torch.sigmoid,
     _elementwise,
     {
+        "gradient form": "Return one gradient, that of x, of the shape and the type of x.",
         "gradient": "Differentiate 1/u with u = 1 + e^-x, then say the result with y alone, which was saved for it. At "
         "x = 0 the slope is .25, at x = 2 it is .104994 (S4). The slope is one factor of the chain rule; "
         "which is the other?",
@@ -35,6 +35,7 @@ TANH = Exercise(
     torch.tanh,
     _elementwise,
     {
+        "gradient form": "Return one gradient, that of x, of the shape and the type of x.",
         "gradient": "Use the quotient rule on sinh x / cosh x, whose derivatives are cosh x and sinh x, then say the "
         "result with y alone, which was saved for it. At x = 0 the slope is 1, at x = 1 it is .419974 "
         "(S7). The slope is one factor of the chain rule; which is the other?",
@@ -54,6 +55,7 @@ RELU = Exercise(
     torch.relu,
     _relu,
     {
+        "gradient form": "Return one gradient, that of x, of the shape and the type of x.",
         "gradient": "Draw y over x: it has two pieces, and each has one slope. What arrives from above is multiplied "
         "by the slope of the piece that x lies on.",
         "kinks": "At x = 0 two pieces meet. The convention at the top of relu.py says to which of them 0 belongs: "
@@ -72,15 +74,10 @@ def _prelu() -> list[Sample]:
     ]
 
 
-def _reference_prelu(x: Tensor, a: Tensor) -> Tensor:
-    # Not torch's own, which takes fewer axes and types than the forward that students are given.
-    return torch.where(x > 0, x, a * x)
-
-
 PRELU = Exercise(
     "prelu",
     "y = x where x > 0, else a x, with a learned",
-    _reference_prelu,
+    torch.nn.functional.prelu,
     _prelu,
     {
         "gradient of x": "There are two cases, and the condition is on x, also for a > 1: what is dy/dx in each?",

@@ -25,14 +25,12 @@ PROPERTIES = (
     "nothing mutated",
 )
 
-# Those of which there is the same to say in every exercise; {file} and {arguments} are filled in.
+# Those of which there is the same to say in every exercise; {file} is filled in.
 HINTS = {
     "value": "The forward was given and right, so put it back as it was: --exercise writes {file} anew into a folder "
     "that has none.",
     "hand written": "This is to be written by hand, from arithmetic and functions such as exp and sum: without "
     "torch.autograd, .backward(), torch.func and the kernels of PyTorch's own backward.",
-    "gradient form": "Return one gradient for each of {arguments}, in this order and of the shape and type of each, "
-    "and None only for what is no floating tensor.",
     "raises": "Mend this line first. The shapes of what meets in it stand at the top of {file}.",
     "strides": "grad_out comes with any layout, such as expanded or transposed: use .reshape in the place of .view, "
     "and build on no layout.",
@@ -50,8 +48,8 @@ class Exercise:
         title: what is printed beside the name.
         reference: the same function differentiated by PyTorch, with the same arguments.
         samples: calls to grade on, in float64.
-        hints: by property, or by "gradient of x" for what is wrong with one input alone. "kinks" and "extremes" are
-            graded where there is a hint for them.
+        hints: by property, or by "gradient of x" for what is wrong with one input alone. A property is graded if there
+            is a hint for it, here or for all in ``HINTS``.
     """
 
     name: str
@@ -86,13 +84,15 @@ class Exercise:
 
     @property
     def properties(self) -> list[str]:
-        return [p for p in PROPERTIES if p in HINTS or p in self.hints or p == "gradient"]
+        known = {hint.partition(" of ")[0] for hint in (*HINTS, *self.hints)}
+        return [p for p in PROPERTIES if p in known]
 
     def hint(self, property: str, of: str = "") -> str:
         """What to think about when a property fails, for the input called ``of`` if one was blamed."""
         hints = {**HINTS, **self.hints}
-        text = hints.get(f"{property} of {of}") or hints.get(property) or hints[f"gradient of {self.arguments[0]}"]
-        return text.format(file=self.file, arguments=", ".join(self.arguments))
+        # Where no input is named, the first: what is said of it comes first.
+        keys = f"{property} of {of}", property, f"{property} of {self.arguments[0]}"
+        return next(hints[key] for key in keys if key in hints).format(file=self.file)
 
 
 def functions(module: ModuleType) -> list[type[torch.autograd.Function]]:

@@ -25,7 +25,8 @@ to the gradients of the arguments, ∂L/∂x.
 
        python -m experiments.lecture --grade FOLDER
 
-   What is right passes. Of what is wrong you are told which property fails, with the numbers that were seen, and a hint.
+   What is right passes. Of what is wrong you are told which property fails, with the numbers that were seen and a
+   hint.
 4. Mend it and grade again, until all ten pass.
 
 The proof compares with PyTorch's autograd on several samples, at kinks and, where it matters, with very large numbers.

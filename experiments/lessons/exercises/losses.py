@@ -22,8 +22,10 @@ SQUARED_ERROR = Exercise(
     reference.squared_error,
     _pairs,
     {
-        "gradient of x": "Differentiate one term of the sum: what becomes of the 2 of the square, with the ½ before it? "
-        "E is a sum and no mean. And E is a single number, so one grad_out scales every element.",
+        "gradient form": "Return two gradients, of x and of target, both of their shape and type: grad_out is a single "
+        "number, and scales the one of every element.",
+        "gradient of x": "Differentiate one term of the sum: what becomes of the 2 of the square, with the ½ before "
+        "it? E is a sum and no mean. And E is a single number, so one grad_out scales every element.",
         "gradient of target": "E contains only the difference of x and t. If x grows by a little, E changes by some "
         "amount: what if t grows by as much instead?",
     },
@@ -49,6 +51,7 @@ SOFTMAX = Exercise(
     _softmax_of_the_last_axis,
     _softmax,
     {
+        "gradient form": "Return one gradient, that of s, of the shape and the type of s.",
         "gradient": "Every p_k contains every score, in its denominator, so ∂L/∂s_k collects a term from each p_j: "
         "first derive ∂p_j/∂s_k for j = k and for j ≠ k. A test for the result: to add 1 to all scores of a "
         "row changes no p, so each row of the gradient sums to 0. Does yours?",

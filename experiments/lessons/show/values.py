@@ -35,4 +35,6 @@ def _number(value: float, digits: int) -> str:
         return str(value).replace("-", "−").replace("inf", "∞").replace("nan", "NaN")
     if value and (abs(value) < 10.0**-digits * 10 or abs(value) >= 1e7):
         return f"{value:.2e}".replace("-", "−")
-    return f"{value:.{digits}f}".rstrip("0").rstrip(".").replace("-", "−") or "0"
+    text = f"{value:.{digits}f}"
+    text = (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
+    return "0" if text == "−0" else text

@@ -1,1 +1,1 @@
-"""The exercises with their answers, one a file; a student's file is cut out of each, with the end of backward left out."""
+"""The exercises with their answers, one a file; what a student gets is cut out of them."""
