@@ -1,7 +1,7 @@
 """The lecture's parts in its order, and how to find a row.
 
 >>> find("S24").title, find("s24").number
-('The loss of one picture', 24)
+('Hinge loss', 24)
 """
 
 from experiments.lessons.row import Part, Row

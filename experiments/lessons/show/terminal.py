@@ -1,4 +1,4 @@
-"""Rows in the terminal: text, values on the way, expected beside computed numbers, claims, slips, and where the code is."""
+"""Rows in the terminal: text, steps, expected beside computed numbers, claims, slips, and where the code is."""
 
 from pathlib import Path
 
