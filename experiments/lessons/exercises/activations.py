@@ -46,7 +46,7 @@ TANH = Exercise(
 
 
 def _relu() -> list[Sample]:
-    return [*_elementwise(), Sample((given(-1.0, 0.0, 2.0),), label="below, at and above 0")]
+    return [*_elementwise(), Sample((given(-1.0, 0.0, 2.0),), label="numbers below, at and above 0")]
 
 
 RELU = Exercise(
@@ -70,7 +70,7 @@ def _prelu() -> list[Sample]:
         Sample((numbers(2, 3, 2, seed=1), given(2.0)), label="a slope above 1"),
         Sample((given(-0.7), given(0.25)), label="one number"),
         Sample((numbers(0, 3), given(0.25)), label="an empty batch"),
-        Sample((given(-1.0, 0.0, 2.0), given(0.25)), label="below, at and above 0"),
+        Sample((given(-1.0, 0.0, 2.0), given(0.25)), label="numbers below, at and above 0"),
     ]
 
 

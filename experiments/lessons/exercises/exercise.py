@@ -13,27 +13,29 @@ from torch import Tensor
 
 from manualnet.check import Sample
 
-# In the order in which they are told: what hides the reason of another failure comes first.
+# Of manualnet.check, in the order in which they are told: what hides the reason of another failure comes first. Before
+# them comes "gradient form", which is looked at as backward runs.
 PROPERTIES = (
     "value",
     "hand written",
-    "gradient form",
     "gradient",
     "kinks",
     "extremes",
-    "strides",
     "nothing mutated",
+    "strides",
 )
 
 # Those of which there is the same to say in every exercise; {file} is filled in.
 HINTS = {
-    "value": "The forward was given and right, so put it back as it was: --exercise writes {file} anew into a folder "
-    "that has none.",
+    "value": "What stands above backward was given and right, so put it back as it was: --exercise writes {file} anew "
+    "into a folder that has none.",
     "hand written": "This is to be written by hand, from arithmetic and functions such as exp and sum: without "
     "torch.autograd, .backward(), torch.func and the kernels of PyTorch's own backward.",
-    "raises": "Mend this line first. The shapes of what meets in it stand at the top of {file}.",
+    "raises": "Mend this line first. If shapes do not meet in it: those of all tensors stand at the top of {file}.",
     "strides": "grad_out comes with any layout, such as expanded or transposed: use .reshape in the place of .view, "
     "and build on no layout.",
+    "type": "Make new tensors in the type of those that you were given: torch.zeros_like(x) does in the place of "
+    "torch.zeros(x.shape), x.new_tensor(…) in that of torch.tensor(…).",
     "nothing mutated": "grad_out and the saved tensors are used by others after you: compute new tensors, as in "
     "g = 2 * g, and change none in place, as g *= 2 does.",
 }
@@ -49,7 +51,7 @@ class Exercise:
         reference: the same function differentiated by PyTorch, with the same arguments.
         samples: calls to grade on, in float64.
         hints: by property, or by "gradient of x" for what is wrong with one input alone. A property is graded if there
-            is a hint for it, here or for all in ``HINTS``.
+            is a hint for it, here or in ``HINTS``.
     """
 
     name: str

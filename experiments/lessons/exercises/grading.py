@@ -2,22 +2,22 @@
 
 import builtins
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from experiments.lessons.exercises.contents import EXERCISES
-from experiments.lessons.exercises.cut import YOUR_TURN
 from experiments.lessons.exercises.exercise import Exercise
-from experiments.lessons.exercises.student import Broken, function, located, undisturbed
+from experiments.lessons.exercises.student import Broken, asked_autograd, function, is_left_out, located, undisturbed
 from experiments.training.errors import UsageError
 from manualnet.check import Sample, check
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients
 from manualnet.check.command.mistake import meant
-from manualnet.check.nodes import around_rules, as_tuple
+from manualnet.check.nodes import around_rules, as_tuple, input_forms
 from manualnet.check.property import short
 
 Status = Literal["passed", "not written yet", "fails"]
@@ -137,33 +137,54 @@ def _found(exercise: Exercise, path: Path) -> Grade:
 
 def _try(exercise: Exercise, answer: type[torch.autograd.Function], sample: Sample, path: Path) -> None:
     """Run once, for what can be said better with the student's line in hand than by what follows from it."""
-    of = f" for {sample.label}"
-    taken = fresh(sample)
+    taken, of = fresh(sample), f", for {sample.label}."
     try:
         values = floats(call(answer.apply, taken))
     except Exception as error:
-        raise _Failure("value", f"{located(error, path) or short(error)}{of}") from error
+        raise _Failure("value", (located(error, path) or short(error)) + of) from error
     for create_graph in (False, True):
-        returned: list[tuple] = []
+        refused: list[_Failure] = []
 
-        def keep(node, _: tuple, run: Callable, returned: list = returned):
-            result = run()
-            returned.append((node, as_tuple(result)))
-            return result
+        def look(node, _: tuple, run: Callable, refused: list = refused):
+            returned = run()
+            refused.extend(_form(exercise, node, as_tuple(returned), of))
+            return returned
 
         try:
-            with around_rules(keep):
+            with around_rules(look):
                 gradients(values, taken.inputs, cotangents(values), create_graph)
         except Exception as error:
-            if YOUR_TURN in str(error) or answer.backward is torch.autograd.Function.backward:
+            if is_left_out(error, path) or answer.backward is torch.autograd.Function.backward:
                 raise _NotWritten from error
             if line := located(error, path):
-                raise _Failure("gradient", f"{line}{of}", hint="raises") from error
-            return  # the engine refuses what came back, and what that was is for the check to say
-        for node, grads in returned:
-            for name, g, need in zip(exercise.arguments, grads, node.needs_input_grad, strict=False):
-                if need and g is None:
-                    raise _Failure("gradient form", f"backward returns None for {name}{of}.", name)
+                name, hint = ("hand written",) * 2 if asked_autograd(error, path) else ("gradient", "raises")
+                raise _Failure(name, line + of, hint=hint) from error
+            if not refused:
+                raise _Failure("gradient form", short(error) + of) from error
+        if refused:
+            raise refused[0]
+
+
+def _form(exercise: Exercise, node, returned: tuple, of: str) -> Iterator[_Failure]:
+    """What is wrong with what backward returns, before a number is looked at."""
+    forms = input_forms(node)
+    written = any(g is not None for g in returned)
+    # The engine drops what is None beyond the arguments.
+    if written and (len(returned) < len(forms) or any(g is not None for g in returned[len(forms) :])):
+        counts = f"backward returns {len(returned)} of them, and forward takes {', '.join(exercise.arguments)}"
+        yield _Failure("gradient form", f"one gradient an argument is due, but {counts}{of}")
+    for name, g, form in zip(exercise.arguments, returned, forms, strict=False):
+        if form is None:
+            continue
+        if not isinstance(g, Tensor):
+            kind = "None" if g is None else f"a {type(g).__name__}"
+            yield _Failure("gradient form", f"backward returns {kind} for {name} of shape {form.shape}{of}", name)
+        elif g.shape != form.shape:
+            shapes = f"a gradient of shape {tuple(g.shape)} for {name} of shape {form.shape}"
+            yield _Failure("gradient form", f"backward returns {shapes}{of}", name)
+        elif g.dtype != form.dtype:
+            types = f"a gradient of {g.dtype} for {name} of {form.dtype}"
+            yield _Failure("gradient form", f"backward returns {types}{of}", hint="type")
 
 
 def _prove(exercise: Exercise, answer: type[torch.autograd.Function]) -> None:
@@ -179,14 +200,16 @@ def _prove(exercise: Exercise, answer: type[torch.autograd.Function]) -> None:
     for name in exercise.properties:
         if name in failures:
             wrong = failures[name].wrong
-            blamed = re.search(r"(?:gradient of input|for argument) (\d+)", wrong)
+            blamed = re.search(r"gradient of input (\d+)", wrong)
             raise _Failure(name, wrong, exercise.arguments[int(blamed[1])] if blamed else "")
 
 
 def _in_words(seen: str, exercise: Exercise) -> str:
-    """With the names of arguments in the place of their numbers."""
+    """With the names of arguments and samples in the place of the numbers that the check knows them by."""
 
     def name(match: re.Match) -> str:
         return exercise.arguments[int(match[1])]
 
-    return re.sub(r"\b(?:tensor argument|input|argument|tensor) (\d+)", name, seen).replace("of sample", "for")
+    seen = re.sub(r"\b(?:tensor argument|input|argument|tensor) (\d+)", name, seen)
+    seen = re.sub(r"""(?:at the numbers as they came )?of sample (["'])(.*?)\1""", r"for \2", seen)
+    return seen.replace("the reference's", "PyTorch's")

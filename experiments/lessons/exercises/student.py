@@ -74,6 +74,24 @@ def _chosen(exercise: Exercise, module: ModuleType) -> type[torch.autograd.Funct
     raise Broken(f"{exercise.file} should have one torch.autograd.Function, called {wanted}, but {there}")
 
 
+def is_left_out(error: Exception, path: Path) -> bool:
+    """Whether the student's file itself says that this is still to be written."""
+    if not isinstance(error, NotImplementedError):
+        return False
+    last = extract_tb(error.__traceback__)[-1]
+    return last.filename == str(path) and (last.line or "").startswith("raise")
+
+
+def asked_autograd(error: BaseException, path: Path) -> bool:
+    """Whether what raised was PyTorch's autograd, called by the student's file."""
+    files = [Path(f.filename) for f in extract_tb(error.__traceback__)]
+    if path not in files:
+        return False
+    called = files[len(files) - files[::-1].index(path) :]
+    torch_itself = Path(str(torch.__file__)).parent
+    return any(torch_itself / part in file.parents for file in called for part in ("autograd", "_functorch"))
+
+
 def located(error: BaseException, path: Path) -> str:
     """An error in one line with the line of the student's file that raised it; empty if none did."""
     frames = [f for f in extract_tb(error.__traceback__) if f.filename == str(path)]

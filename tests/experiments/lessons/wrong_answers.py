@@ -124,7 +124,7 @@ WRONG = {
         "shapes that do not fit": (
             "return grad_out @ weight.t(), grad_out.t() @ x, grad_out.sum(0)",
             "gradient",
-            "shapes of what meets",
+            "shapes do not meet",
         ),
     },
     "softmax": {
