@@ -1,12 +1,93 @@
-"""Muon: gradient descent whose steps are orthogonal matrices.
-
-Plain gradient descent with momentum is ``torch.optim.SGD``.
-"""
+"""Gradient descent, plain or with momentum, and Muon, whose steps are orthogonal matrices."""
 
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+
+
+class SGD(torch.optim.Optimizer):
+    """Gradient descent, with momentum if asked for: ``torch.optim.SGD``, bit for bit.
+
+    For a weight w with gradient g = ∂E/∂w (−g to climb, with ``maximize``), where b starts as the first g:
+
+        g ← g + λw,   b ← μb + (1 − τ)g,   w ← w − η(g + μb) (Nesterov),   w ← w − ηb (else)
+
+    Without momentum that is w ← w − η(g + λw), and with λ = 0 the lecture's w ← w − η ∇E.
+
+    Args:
+        params: tensors, or a dict a group of tensors with settings of their own.
+        lr: η; a number, or a tensor of one element.
+        momentum: μ, the share of the direction that is kept from step to step.
+        dampening: τ, by how much new gradients count less in it.
+        weight_decay: λ. The gradient of ½λ‖w‖², so a penalty λ‖w‖² is a weight decay of 2λ (S29).
+        nesterov: step along the momentum as it will be after this gradient; needs momentum, and no dampening.
+        maximize: climb.
+
+    Raises:
+        ValueError: η, μ or λ below 0, an η of several elements, or Nesterov without momentum or with dampening.
+
+    A state dict goes from here to ``torch.optim.SGD`` and back. Source: S42.
+
+    >>> import torch
+    >>> w = torch.tensor([1.0], requires_grad=True)
+    >>> optimizer = SGD([w], lr=0.25)
+    >>> for _ in range(3):  # ½·2w² has the gradient 2w: each step halves w
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    >>> w.detach()
+    tensor([0.1250])
+    """
+
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        if isinstance(lr, Tensor) and lr.numel() != 1:
+            raise ValueError(f"SGD: lr must be one number, but is a tensor of shape {tuple(lr.shape)}")
+        if lr < 0 or momentum < 0 or weight_decay < 0:
+            given = f"lr={float(lr)}, momentum={momentum} and weight_decay={weight_decay}"
+            raise ValueError(f"SGD: lr, momentum and weight_decay must be at least 0, but {given}")
+        if nesterov and (momentum == 0 or dampening != 0):
+            given = f"momentum={momentum} and dampening={dampening}"
+            raise ValueError(f"SGD: nesterov needs momentum above 0 and no dampening, but {given}")
+        defaults = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+        super().__init__(params, {**defaults, "nesterov": nesterov, "maximize": maximize})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.add_(self._direction(p, **group), alpha=-float(group["lr"]))
+        return loss
+
+    def _direction(self, p, *, momentum, dampening, weight_decay, nesterov, maximize, **_) -> Tensor:
+        """Where to: a tensor of its own or the buffer, so that the gradient stays as it is."""
+        grad = -p.grad if maximize else p.grad
+        if weight_decay != 0:
+            grad = grad.add(p, alpha=weight_decay)
+        if momentum == 0:
+            return grad
+        state = self.state[p]
+        buffer = state.get("momentum_buffer")
+        if buffer is None:
+            buffer = state["momentum_buffer"] = grad.clone()
+        else:
+            buffer.mul_(momentum).add_(grad, alpha=1 - dampening)
+        return grad.add(buffer, alpha=momentum) if nesterov else buffer
 
 
 class Muon(torch.optim.Optimizer):
