@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import time
 from pathlib import Path
 
 import tyro
@@ -10,8 +11,9 @@ from rich.console import Console
 from experiments.lessons import contents
 from experiments.lessons.figures import files
 from experiments.lessons.row import Row
-from experiments.lessons.show import terminal
-from experiments.lessons.work import Drawing
+from experiments.lessons.show import document, notebooks, quiz, terminal
+from experiments.lessons.show.board import Board
+from experiments.lessons.work import Drawing, Question, Work
 from experiments.training.errors import UsageError
 
 
@@ -19,7 +21,8 @@ from experiments.training.errors import UsageError
 class Options:
     """Work through the lecture: every example computed beside the lecture's number, every figure drawn.
 
-    Without options it lists the parts. Ends with 1 if a number does not come out, with 2 for a mistake in the call.
+    Without options it lists the parts. Ends with 1 if a number does not come out or an answer fails, with 2 for a
+    mistake in the call.
     """
 
     part: str | None = None
@@ -29,25 +32,29 @@ class Options:
     all: bool = False
     """All rows."""
     quiz: bool = False
-    """Ask for the numbers first, and say what went wrong."""
+    """Ask for the numbers first, and say what went wrong. An empty line gives up."""
+    html: bool = False
+    """Write the page, a single file, instead: index.html in the output folder."""
+    figures: bool = True
+    """Write the rows' figures, as SVG files and for TensorBoard."""
     data_dir: Path | None = None
     """A folder with CIFAR-10; without it rows that need pictures take the embedded ones, and say so."""
-    figures: bool = True
-    """Write the rows' figures, as SVG and for TensorBoard."""
-    html: bool = False
-    """Write the page, one file: index.html in the output folder."""
+    output: Path = Path("runs", "lecture")
+    """Where figures and the page are written."""
     notebooks: Path | None = None
     """Write a notebook for each part into this folder."""
+    markdown: Path | None = None
+    """Write the rows as one Markdown file."""
     exercise: Path | None = None
     """Write exercises into this folder: ten operations whose backward is left out."""
     grade: Path | None = None
     """Prove the answers in this folder."""
-    output: Path = Path("runs", "lecture")
-    """Where figures and the page are written."""
 
 
 def chosen(options: Options) -> list[Row]:
-    """The rows that the options name, in the lecture's order."""
+    """The rows that the options name, in the lecture's order; without a name all for what is made of all."""
+    if (options.part is not None) + (options.row is not None) + options.all > 1:
+        raise UsageError("--part, --row and --all name rows in three ways: give one of them")
     if options.row is not None:
         try:
             return [contents.find(options.row)]
@@ -60,26 +67,75 @@ def chosen(options: Options) -> list[Row]:
                 return part.rows
         names = ", ".join(part.name for part in contents.PARTS)
         raise UsageError(f"--part {options.part}: there is no such part; they are {names}")
-    return contents.ROWS if options.all or options.quiz or options.html else []
+    whole = options.all or options.quiz or options.html or options.markdown
+    return contents.ROWS if whole else []
 
 
-def show(rows: list[Row], options: Options, console: Console) -> int:
-    """Work out and print each row; returns how many do not come out."""
-    failed = 0
+def show(rows: list[Row], options: Options, console: Console) -> bool:
+    """Work out, print and draw each row; returns whether all hold."""
+    start = time.perf_counter()
+    board = Board(options.output)
+    works = []
     for row in rows:
         work = row.run(options.data_dir)
-        drawings = work.of(Drawing) if options.figures else []
-        terminal.row(console, row, work, [files.save(d, options.output / "figures") for d in drawings])
-        failed += not work.holds
-    return failed
+        terminal.row(console, row, work, _drawn(work, options.output, board) if options.figures else [])
+        works.append(work)
+    board.close()
+    terminal.closing(console, works, time.perf_counter() - start)
+    return all(work.holds for work in works)
+
+
+def _drawn(work: Work, folder: Path, board: Board) -> list[Path]:
+    paths = []
+    for drawing in work.of(Drawing):
+        figure = files.drawn(drawing)
+        paths.append(folder / "figures" / f"{drawing.name}.svg")
+        files.save(figure, paths[-1])
+        board.add(drawing, figure)
+    return paths
+
+
+def ask(rows: list[Row], options: Options, console: Console) -> None:
+    """Put the rows' questions, until the input ends."""
+    asked = right = 0
+    try:
+        for row in rows:
+            questions = row.run(options.data_dir).of(Question)
+            asked += len(questions)
+            right += quiz.ask(row, questions, input, lambda line: console.print(line, markup=False, highlight=False))
+    except EOFError:
+        console.print()
+    console.print(f"\n{right} of {asked} right" if asked else "There is no question here; --quiz --all asks every one.")
 
 
 def run(options: Options, console: Console) -> int:
+    if options.exercise is not None or options.grade is not None:
+        from experiments.lessons import exercises
+
+        if options.exercise is not None:
+            return exercises.print_exercises(options.exercise)
+        return exercises.print_grades(options.grade)
+    if options.notebooks is not None:
+        print(*notebooks.write(options.notebooks), sep="\n")
+        return 0
     rows = chosen(options)
+    if options.quiz:
+        ask(rows, options, console)
+        return 0
+    if options.html or options.markdown:
+        works = {row.name: row.run(options.data_dir) for row in rows}
+        if options.markdown:
+            options.markdown.write_text(document.markdown(works), encoding="utf-8")
+            print(options.markdown)
+        if options.html:
+            from experiments.lessons.show import page
+
+            print(page.write(rows, works, options.output / "index.html"))
+        return 0 if all(work.holds for work in works.values()) else 1
     if not rows:
         terminal.contents(console)
         return 0
-    return 1 if show(rows, options, console) else 0
+    return 0 if show(rows, options, console) else 1
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -88,6 +144,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(run(options, Console()))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(f"error: {error.filename or ''} {error.strerror or error}".replace("  ", " "), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

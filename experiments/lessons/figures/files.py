@@ -1,4 +1,4 @@
-"""Figures as files and as text: SVG for pages, PNG for those who look at pixels."""
+"""Figures as files and as text: SVG, the same text for the same figure."""
 
 import io
 from pathlib import Path
@@ -16,7 +16,7 @@ def drawn(drawing: Drawing) -> Figure:
 
 
 def svg(figure: Figure) -> str:
-    """The figure as an ``<svg>`` element, the same text for the same figure."""
+    """The figure as an ``<svg>`` element."""
     stream = io.StringIO()
     with styled():
         figure.savefig(stream, format="svg", metadata={"Date": None})
@@ -24,9 +24,7 @@ def svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def save(drawing: Drawing, folder: Path) -> Path:
-    """Draw into ``folder`` as SVG; returns the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{drawing.name}.svg"
-    path.write_text('<?xml version="1.0" encoding="utf-8"?>\n' + svg(drawn(drawing)), encoding="utf-8")
-    return path
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as an SVG file, into a folder that is made if it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('<?xml version="1.0" encoding="utf-8"?>\n' + svg(figure), encoding="utf-8")

@@ -92,6 +92,15 @@ def _slips(slips: list[Slip]) -> Table:
     return table
 
 
+def closing(console: Console, works: list[Work], seconds: float) -> None:
+    """What came out, in a line."""
+    entries = [entry for work in works for entry in work.of(Number) + work.of(Claim)]
+    wrong = sum(not entry.holds for entry in entries)
+    verdict = f"{wrong} do not hold" if wrong else "all hold"
+    rows = f"{len(works)} row{'s' * (len(works) != 1)}"
+    console.print(f"{rows}, {len(entries)} numbers and claims: {verdict} ({seconds:.0f} s)", highlight=False)
+
+
 _BLOCKS = {Step: _steps, Number: _numbers, Claim: _claims, Slip: _slips}
 
 

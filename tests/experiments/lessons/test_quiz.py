@@ -67,8 +67,8 @@ def test_lines_are_read(line, value):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_mistakes_are_mistakes(row):
-    for question in row.run().of(Question):
+def test_mistakes_are_mistakes(row, work_of):
+    for question in work_of(row.name).of(Question):
         for why, wrong in question.mistakes.items():
             assert not agree(wrong, question.answer, question.digits), why
         assert agree(question.answer, question.answer, question.digits)

@@ -15,29 +15,16 @@ def test_the_rows_are_the_lectures():
         assert row.text
 
 
-@pytest.fixture(scope="module")
-def works():
-    """What each row works out, once."""
-    done = {}
-
-    def work(row):
-        if row.name not in done:
-            done[row.name] = row.run()
-        return done[row.name]
-
-    return work
-
-
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_its_numbers_and_claims_hold(row, works):
-    work = works(row)
+def test_its_numbers_and_claims_hold(row, work_of):
+    work = work_of(row.name)
     assert work.of(Number) + work.of(Claim), "a row without a number or a claim shows nothing"
     assert work.failures == []
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_its_figures_are_drawn(row, works):
-    for drawing in works(row).of(Drawing):
+def test_its_figures_are_drawn(row, work_of):
+    for drawing in work_of(row.name).of(Drawing):
         assert drawing.name.startswith(row.name)
         assert drawing.caption
         figure = drawing.draw()
