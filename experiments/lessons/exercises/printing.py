@@ -74,5 +74,5 @@ def _wrapped(start: str, text: str) -> str:
 
 
 def _mistake(error: UsageError) -> int:
-    print(error, file=sys.stderr)
+    print(f"error: {error}", file=sys.stderr)
     return 2
