@@ -30,6 +30,11 @@ class Edge:
         self.inside = inside  # the source's value, as a leaf of the target's own piece of PyTorch's graph
         self.downstream: Tensor | None = None
 
+    @property
+    def elementwise(self) -> bool:
+        """Whether each element of the target depends on that of the source in its place, and on no other."""
+        return self.inside.shape == self.target.tensor.shape and self.target.operation in ELEMENTWISE
+
     @cached_property
     def local(self) -> Tensor | None:
         """∂target/∂source, known from the forward pass alone; None where no gradient passes.
@@ -41,7 +46,7 @@ class Edge:
         if not self.differentiable:
             return None
         out, like = self.target.tensor, self.inside
-        if out.shape == like.shape and self.target.operation in ELEMENTWISE:
+        if self.elementwise:
             return self._pull(torch.ones_like(out))
         rows = []
         for i in range(out.numel()):

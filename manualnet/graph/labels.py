@@ -40,7 +40,9 @@ class Labels:
     def __init__(self, graph: "Graph", step: "Step | None", gradients: bool) -> None:
         self.graph, self._step = graph, step
         self._shown = gradients
-        self._result = graph.output.name if len(graph.output.name) <= 3 else "L"
+        result = graph.output.name
+        short = len(result) > 3 and all(node.name != "L" for node in graph.nodes)
+        self._result = "L" if short else result
 
     @property
     def title(self) -> str:
@@ -51,7 +53,9 @@ class Labels:
         return {self.title, self._whole(True), self._whole(False), *(step.title for step in self.graph.steps)}
 
     def _whole(self, gradients: bool) -> str:
-        return f"{self.graph.output.name}: values and {'gradients' if gradients else 'local derivatives'}"
+        name = self.graph.output.name
+        name = name if name == self._result else f"{self._result} = {name}"
+        return f"{name}: values and {'gradients' if gradients else 'local derivatives'}"
 
     def handled(self, part: "Node | Edge") -> bool:
         """Whether this frame is about it."""

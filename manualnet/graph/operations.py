@@ -75,8 +75,6 @@ def name_of(function: Callable) -> str:
 
 def in_place(name: str, kwargs: dict) -> bool:
     """Whether a torch function overwrites a tensor."""
-    if name == "requires_grad_":
-        return False
     plain = name.endswith("_") and not name.endswith("__")
     augmented = name.startswith("__i") and name not in ("__index__", "__int__", "__invert__")
     return plain or augmented or name == "__setitem__" or kwargs.get("out") is not None

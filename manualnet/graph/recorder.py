@@ -70,6 +70,8 @@ class Recorder(TorchFunctionMode):
         if active() is not self or not (known or differentiable):
             return func(*args, **kwargs)
         name = operations.name_of(func)
+        if name == "requires_grad_":
+            return func(*args, **kwargs)
         if operations.in_place(name, kwargs):
             if known:
                 raise RuntimeError(
@@ -106,10 +108,10 @@ class Recorder(TorchFunctionMode):
             step.inputs.append((value, inside))
             return inside
 
-        # A Function tracks the tensors that are its arguments, and none inside a list.
-        args = tuple(map(enter, args)) if written else tree_map(enter, args)
-        with _recorded_by(None), torch._C.DisableTorchFunction():
-            result = function(*args, **kwargs) if written else function(*args, **tree_map(enter, kwargs))
+        with _unrecorded():
+            # A Function tracks the tensors that are its arguments, and none inside a list.
+            args, kwargs = tuple(map(enter, args)) if written else tree_map(enter, args), tree_map(enter, kwargs)
+            result = function(*args, **kwargs)
 
         def leave(x):
             if not isinstance(x, Tensor):
@@ -122,20 +124,23 @@ class Recorder(TorchFunctionMode):
             self._remember(x, Value(x, operation.strip("_"), step))
             return x
 
-        return tree_map(leave, result)
+        # What holds no tensor (a torch.Size is a tuple too) comes back as it is.
+        return tree_map(leave, result) if any(isinstance(x, Tensor) for x in tree_leaves(result)) else result
 
     def know(self, x: Tensor) -> Value:
         """What is known of ``x``; a tensor never seen before is a constant, or a parameter if it wants a gradient."""
         if id(x) not in self.values:
             kind = "parameter" if x.requires_grad else "constant"
-            # A copy: an optimizer's step must not change what the graph shows.
-            self._remember(x, Value(x.detach().clone().requires_grad_(x.requires_grad), kind))
+            with _unrecorded():
+                # A copy: an optimizer's step must not change what the graph shows.
+                self._remember(x, Value(x.detach().clone().requires_grad_(x.requires_grad), kind))
         return self.values[id(x)]
 
     def give(self, x: Tensor, name: str) -> Tensor:
         """A copy of ``x`` as an input of the expression."""
-        copy = x.detach().clone()
-        copy.requires_grad_(copy.is_floating_point() or copy.is_complex())
+        with _unrecorded():
+            copy = x.detach().clone()
+            copy.requires_grad_(copy.is_floating_point() or copy.is_complex())
         self._remember(copy, Value(copy, "input", name=name))
         return copy
 
@@ -172,6 +177,12 @@ def _numbers(frame: FrameType | None, args: tuple) -> tuple:
         return ()
     operands = given["input"], given["other"], given.get("alpha", 1)
     return tuple(None if isinstance(x, Tensor) else x for x in operands)
+
+
+@contextmanager
+def _unrecorded() -> Iterator[None]:
+    with _recorded_by(None), torch._C.DisableTorchFunction():
+        yield
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Numbers, tensors and formulas as short text."""
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 _SIGNS = {"add": "+", "sub": "−", "mul": "×", "matmul": "@"}
 _SYMBOLS = {"sigmoid": "σ", "sum": "Σ", "relu": "ReLU", "elu": "ELU", "gelu": "GELU", "prelu": "PReLU"}
 _SHOWN = 4  # rows, columns or elements that are written out
-_CALCULATED = 1024  # elements of a Jacobian that are worth calculating for a label
+_CALCULATED = 1024  # elements of a Jacobian that is calculated for a label
 
 
 def number(x: Tensor | float, digits: int) -> str:
@@ -42,13 +43,14 @@ def one_line(x: Tensor) -> str:
 
 
 def local_derivative(edge: "Edge", *, digits: int = 4) -> str:
-    """The numbers of a local derivative; a large one, or one of more than two axes, by name and shape alone."""
-    out, given = edge.target.value, edge.source.value
+    """The numbers of a local derivative; a large Jacobian, or one of more than two axes, by name and shape alone."""
     if not edge.differentiable:
         return "no gradient"
-    if out.numel() * given.numel() <= _CALCULATED and edge.local is not None and edge.local.dim() <= 2:
-        return summary(edge.local, digits=digits)
-    return f"Jacobian {tuple(out.shape + given.shape)}"
+    shape = tuple(edge.target.value.shape + edge.source.value.shape)
+    if not edge.elementwise and (len(shape) > 2 or prod(shape) > _CALCULATED):
+        return f"Jacobian {shape}"
+    assert edge.local is not None
+    return summary(edge.local, digits=digits)
 
 
 def symbol(operation: str, numbers: tuple) -> str:

@@ -50,8 +50,9 @@ def trace(expression: Callable[..., Tensor], /, **inputs: Any) -> Graph:
         given = {name: recorder.give(t, name) for name, t in tensors.items()}
         result = expression(**given)
         if not isinstance(result, Tensor):
-            many = f"{type(result).__name__} of {len(result)}" if isinstance(result, tuple | list) else repr(result)
-            raise TypeError(f"trace: the expression must return one tensor, but gave a {many}: return the loss alone")
+            kind = type(result).__name__
+            what = f"{kind} of {len(result)}" if isinstance(result, tuple | list) else kind
+            raise TypeError(f"trace: the expression must return one tensor, but gave {what}: return the loss alone")
         recorder.know(result)
     _name_values(recorder, expression)
     return _build(recorder, list(given.values()), result)
