@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from manualnet.graph import operations
 
+_functorch = torch._C._functorch
 _thread = threading.local()
 
 
@@ -75,7 +76,8 @@ class Recorder(TorchFunctionMode):
         if operations.in_place(name, kwargs):
             if known:
                 raise RuntimeError(
-                    f"{name} overwrites a value that the graph needs: give the result a new name, as in y = x + 1"
+                    f"{name} overwrites a value that the graph needs: give the result a new name, as in y = x + 1, "
+                    "and leave out inplace=True"
                 )
             return func(*args, **kwargs)
         if name not in operations.MOVES:
@@ -90,6 +92,8 @@ class Recorder(TorchFunctionMode):
 
     def record(self, name: str, function: Callable, args: tuple, kwargs: dict, written: bool = False) -> Any:
         """Run ``function`` on detached inputs, and know its results; ``written`` says that it is a Function."""
+        if _functorch.peek_interpreter_stack() is not None:
+            raise NotImplementedError("trace: what torch.func and vmap do cannot be recorded; write it without them")
         frame = self._call()
         step = Step(frame or object(), _numbers(frame, args))
         originals: dict[int, Tensor] = {}
@@ -172,7 +176,7 @@ def _same_tensor(name: str, args: tuple) -> bool:
 
 def _numbers(frame: FrameType | None, args: tuple) -> tuple:
     """Both operands and alpha of an arithmetic function, None in the place of a tensor; empty for all others."""
-    given = {} if frame is None else frame.f_locals
+    given = {} if frame is None else dict(frame.f_locals)
     if not {"input", "other"} <= given.keys():
         return ()
     operands = given["input"], given["other"], given.get("alpha", 1)
@@ -196,7 +200,7 @@ def _recorded_by(recorder: Recorder | None) -> Iterator[None]:
 
 _lock = threading.Lock()
 _watchers = 0
-_apply = torch.autograd.Function.__dict__["apply"]
+_apply: Any = None
 
 
 def _watched(cls, *args, **kwargs):
@@ -207,10 +211,12 @@ def _watched(cls, *args, **kwargs):
 @contextmanager
 def _watched_apply() -> Iterator[None]:
     """Function.apply is everybody's: it is replaced while some thread records, and serves the others as before."""
-    global _watchers
+    global _apply, _watchers
     with _lock:
+        if not _watchers:
+            _apply = torch.autograd.Function.__dict__["apply"]
+            torch.autograd.Function.apply = classmethod(_watched)
         _watchers += 1
-        torch.autograd.Function.apply = classmethod(_watched)
     try:
         yield
     finally:

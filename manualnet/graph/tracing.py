@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -101,13 +102,13 @@ def _name_values(recorder: Recorder, expression: Callable) -> None:
 
 def _around(expression: Callable) -> Iterable[tuple[str, Any]]:
     """Names and tensors that the expression can see from where it was written, and those of the modules there."""
+    scope: dict[str, Any] = {}
     if isinstance(expression, nn.Module):
-        scope: dict[str, Any] = {"": expression}
+        scope = {"": expression}
     elif inspect.isfunction(expression) or inspect.ismethod(expression):
-        around = inspect.getclosurevars(expression)
-        scope = {**around.globals, **around.nonlocals}
-    else:
-        scope = {}
+        with suppress(ValueError):  # a variable that is not set yet
+            around = inspect.getclosurevars(expression)
+            scope = {**around.globals, **around.nonlocals}
     for name, thing in scope.items():
         if isinstance(thing, nn.Module):
             yield from thing.named_parameters(name)

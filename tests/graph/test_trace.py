@@ -71,6 +71,14 @@ def test_constants_and_parameters_from_around_have_their_names():
     assert weight.grad is None
 
 
+def test_a_variable_around_that_is_not_set_yet_is_no_error():
+    def expression(x):
+        return x * 2 if x > 0 else later
+
+    assert names(trace(expression, x=1.0)) == ["x", "mul1"]
+    later = torch.ones(1)
+
+
 def test_a_constant_is_shown_and_gets_no_gradient():
     target = torch.tensor([1, 0])
     graph = trace(lambda s: F.cross_entropy(s, target), s=normal(2, 3))
@@ -142,6 +150,8 @@ def test_formulas(expression, formula):
             "tensor would lose the gradient: put tensors together with",
         ),
         (lambda x: x.sum().backward(), RuntimeError, "backward would lose the gradient: leave it out"),
+        (lambda x: nn.ReLU(inplace=True)(x), RuntimeError, "overwrites a value .* and leave out inplace=True"),
+        (lambda x: torch.vmap(F.sigmoid)(x), NotImplementedError, "torch.func and vmap .*; write it without them"),
         (lambda x: (x, x), TypeError, "must return one tensor, but gave tuple of 2: return the loss alone"),
         (lambda x: None, TypeError, "must return one tensor, but gave NoneType: return the loss"),
     ],
