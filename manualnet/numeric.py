@@ -13,7 +13,7 @@ tensor([0.2500, 0.1050], dtype=torch.float64)
 import math
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -39,6 +39,12 @@ def step(dtype: torch.dtype, method: str = "central") -> float:
     return torch.finfo(dtype).eps ** (1 / 2 if method == "forward" else 1 / 3)
 
 
+@overload
+def gradient(function: Callable[..., Any], x: Tensor, /, *, method: str = ..., h: float | None = ...) -> Tensor: ...
+@overload
+def gradient(
+    function: Callable[..., Any], x: Tensor, y: Tensor, /, *more: Tensor, method: str = ..., h: float | None = ...
+) -> tuple[Tensor, ...]: ...
 def gradient(
     function: Callable[..., Any], *inputs: Tensor, method: str = "central", h: float | None = None
 ) -> Tensor | tuple[Tensor, ...]:
@@ -105,6 +111,12 @@ def gradient(
     return found[0] if len(found) == 1 else tuple(found)
 
 
+@overload
+def jacobian(function: Callable[..., Any], x: Tensor, /, *, method: str = ..., h: float | None = ...) -> Tensor: ...
+@overload
+def jacobian(
+    function: Callable[..., Any], x: Tensor, y: Tensor, /, *more: Tensor, method: str = ..., h: float | None = ...
+) -> tuple[Tensor, ...]: ...
 def jacobian(
     function: Callable[..., Any], *inputs: Tensor, method: str = "central", h: float | None = None
 ) -> Tensor | tuple[Tensor, ...]:
