@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from experiments.lessons import contents
+from experiments.lessons import contents, exercises
 from experiments.lessons.figures import files
 from experiments.lessons.row import Row
 from experiments.lessons.show import document, notebooks, quiz, terminal
@@ -109,11 +109,9 @@ def ask(rows: list[Row], options: Options, console: Console) -> None:
 
 
 def run(options: Options, console: Console) -> int:
-    if options.exercise is not None or options.grade is not None:
-        from experiments.lessons import exercises
-
-        if options.exercise is not None:
-            return exercises.print_exercises(options.exercise)
+    if options.exercise is not None:
+        return exercises.print_exercises(options.exercise)
+    if options.grade is not None:
         return exercises.print_grades(options.grade)
     if options.notebooks is not None:
         print(*notebooks.write(options.notebooks), sep="\n")

@@ -1,5 +1,6 @@
 """Rows in the terminal: text, steps, expected beside computed numbers, claims, slips, and where the code is."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -101,7 +102,7 @@ def closing(console: Console, works: list[Work], seconds: float) -> None:
     console.print(f"{rows}, {len(entries)} numbers and claims: {verdict} ({seconds:.0f} s)", highlight=False)
 
 
-_BLOCKS = {Step: _steps, Number: _numbers, Claim: _claims, Slip: _slips}
+_BLOCKS: dict[type, Callable[[list], RenderableType]] = {Step: _steps, Number: _numbers, Claim: _claims, Slip: _slips}
 
 
 def _mark(holds: bool) -> Text:
