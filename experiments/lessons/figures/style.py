@@ -15,7 +15,7 @@ COLOURS = [BLUE, RED, GREEN, ORANGE, PURPLE, SKY, BLACK]
 DASHES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1))]
 GREY = "#595959"
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=DASHES),
     "axes.grid": True,
     "axes.spines.top": False,

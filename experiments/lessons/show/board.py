@@ -1,6 +1,7 @@
 """Figures in TensorBoard, under the name of their row."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -12,7 +13,7 @@ class Board:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writer = None
+        self._writer: Any = None
 
     def add(self, drawing: Drawing, figure: Figure) -> None:
         if self._writer is None:
