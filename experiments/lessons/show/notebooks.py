@@ -16,8 +16,8 @@ from experiments.lessons.show.mathematics import BLOCK, INLINE
 _OPENING = """
 # {chapter}: {title}
 
-Rows {first} to {last} of the lecture. Each cell works out one row with manualnet's hand-written gradients: change it, and
-run it again. `work.expect(name, expected, computed)` sets the lecture's number beside the computed one.
+Rows {first} to {last} of the lecture. Each cell works out one row with manualnet's hand-written gradients: change it,
+and run it again. `work.expect(name, expected, computed)` sets the lecture's number beside the computed one.
 """
 _IMPORTS = """
 from experiments.lessons.show.notebook import show

@@ -47,7 +47,7 @@ def text(markdown: str) -> str:
 
 
 def _lines(latex: str) -> list[str]:
-    return [line for line in latex.split(r"\qquad") if line.strip(" ,\n")]
+    return [line for part in latex.split(r"\qquad") if (line := part.strip(" ,\n"))]
 
 
 def worked(work: Work) -> list[RenderableType]:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+ROUND_OFF = 1e-12
 SHOWN = 24  # numbers of a tensor that are still read one by one
 
 
@@ -33,7 +34,9 @@ def _number(value: float, digits: int) -> str:
         return f"{value:,}".replace("-", "−")
     if value != value or abs(value) == torch.inf:
         return str(value).replace("-", "−").replace("inf", "∞").replace("nan", "NaN")
-    if value and (abs(value) < 10.0**-digits * 10 or abs(value) >= 1e7):
+    if abs(value) < ROUND_OFF:
+        return "0"
+    if abs(value) < 10.0**-digits * 10 or abs(value) >= 1e7:
         return f"{value:.2e}".replace("-", "−")
     text = f"{value:.{digits}f}"
     text = (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
