@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Place and weight tell values from gradients as well as colour does: a print in grey is enough.
 STYLES: dict[str, dict[str, Any]] = {
-    style: {"fontfamily": "DejaVu Sans", "parse_math": False, "usetex": False, **look}
+    style: {"fontfamily": ["DejaVu Sans", "sans-serif"], "parse_math": False, "usetex": False, **look}
     for style, look in {
         "sign": {"fontsize": 11.5, "color": "#000000"},
         "value": {"fontsize": 10, "color": "#005b8e"},
