@@ -99,7 +99,7 @@ def pair(curves: Mapping[str, Curve], pieces: Mapping[str, Tensor] | None = None
             low, high = axes.get_ylim()
             axes.fill_between(first.x, low, high, where=first.flat.tolist(), color=GREY, alpha=0.15, linewidth=0)
             axes.set_ylim(low, high)
-        axes.set(xlabel=f"${letter}$", title=what, xlim=(first.x[0], first.x[-1]))
+        axes.set(xlabel=f"${letter}$", title=what, xlim=(first.x[0].item(), first.x[-1].item()))
     right.plot([], [], "o", color=BLACK, markersize=3, label="differences")
     right.legend(fontsize=8, handlelength=1)
     if len(curves) > 1 or pieces:
