@@ -49,11 +49,8 @@ def s24(work: Work) -> None:
     work.expect("L_i", [2.9, 0, 12.9], losses)
     losses.sum().backward()
     work.expect("gradient by row", [[-1, 1, 0], [0, 0, 0], [1, 1, -2]], scores.grad)
-    work.slip(
-        "the loss of each example, divided by the three classes as in PyTorch, and as in the lecture",
-        slide=torch.nn.functional.multi_margin_loss(SCORES, TARGET, reduction="none"),
-        right=losses,
-    )
+    theirs = torch.nn.functional.multi_margin_loss(SCORES, TARGET, reduction="none")
+    work.expect("PyTorch's multi_margin_loss, a third of it", [0.966667, 0, 4.3], theirs)
     work.ask(
         "What does the frog's picture cost? Its scores are cat 2.2, car 2.5, frog −3.1.",
         12.9,

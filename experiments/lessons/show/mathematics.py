@@ -19,6 +19,12 @@ _TIDIED = (
     (r"([,;])(?=\S)", r"\1 "),
     (r"([a-z]{3,}) (?=[(_])", r"\1"),
 )
+# As TeX spaces them: a function stands off from its neighbours but for its bracket, and ∂, ∇ and / do not.
+_SPACING = (
+    (r"<m[io]>([a-z]{2,})</m[io]>", r'<mo lspace="0.167em" rspace="0.167em">\1</mo>'),
+    (r' rspace="0.167em">(\w+</mo><mo[^>]*>&#x00028;)', r' rspace="0">\1'),
+    (r"<mo>(&#x0(?:2202|2207|002F);)</mo>", r'<mo lspace="0" rspace="0">\1</mo>'),
+)
 _LARGE = {"∑": "Σ", "∏": "Π"}
 
 
@@ -28,7 +34,10 @@ def mathml(latex: str, display: bool = False) -> str:
     >>> "<msup><mi>x</mi><mn>2</mn></msup>" in mathml("x^2")
     True
     """
-    return convert(latex, display="block" if display else "inline")
+    element = convert(latex, display="block" if display else "inline")
+    for pattern, spaced in _SPACING:
+        element = re.sub(pattern, spaced, element)
+    return element
 
 
 def plain(latex: str) -> str:

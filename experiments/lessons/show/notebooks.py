@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import sys
 import textwrap
 from pathlib import Path
 
@@ -49,20 +50,26 @@ def notebook(part: Part) -> nbformat.NotebookNode:
 
 
 def _setup(part: Part) -> str:
-    """What the part's module holds beside its rows: imports, constants, functions."""
-    source = inspect.getsource(part.module)
-    lines = source.splitlines()
-    kept = []
+    """What the modules of the part's rows hold beside them: imports, constants, functions."""
+    modules = dict.fromkeys(row.function.__module__ for row in part.rows)
+    kept = [line for name in modules for line in _beside_rows(inspect.getsource(sys.modules[name]))]
+    return (_IMPORTS.strip() + "\n" + "\n".join(dict.fromkeys(kept))).strip()
+
+
+def _beside_rows(source: str) -> list[str]:
+    lines, kept = source.splitlines(), []
     for node in ast.parse(source).body[1:]:
         decorators = getattr(node, "decorator_list", [])
         if any(isinstance(d, ast.Call) and getattr(d.func, "id", "") == "row" for d in decorators):
             continue
         if isinstance(node, ast.ImportFrom) and {name.name for name in node.names} <= {"row", "Work"}:
             continue
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("experiments.lessons.rows"):
+            continue
         first = min([node.lineno, *(d.lineno for d in decorators)])
         separator = "\n\n" if isinstance(node, ast.FunctionDef | ast.ClassDef) else ""
         kept.append(separator + "\n".join(lines[first - 1 : node.end_lineno]))
-    return (_IMPORTS.strip() + "\n" + "\n".join(kept)).strip()
+    return kept
 
 
 def _code(row: Row) -> str:
