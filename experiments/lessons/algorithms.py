@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 
 def with_one(x: Tensor) -> Tensor:
@@ -76,7 +77,8 @@ class TwoLayers(ABC):
         """The same network of ``manualnet.nn``'s layers, or of ``manualnet.reference.nn``'s, with these weights."""
         layers: list[nn.Module] = []
         for W, activation in zip((self.W1, self.W2), self.activations, strict=True):
-            linear = namespace.Linear(W.shape[1] - 1, W.shape[0], dtype=W.dtype)
+            # Drawing weights that are not wanted would move the global generator on.
+            linear = skip_init(namespace.Linear, W.shape[1] - 1, W.shape[0], dtype=W.dtype)
             linear.load_state_dict({"weight": W[:, 1:], "bias": W[:, 0]})
             layers += [linear, getattr(namespace, activation)()]
         return namespace.Sequential(*layers)

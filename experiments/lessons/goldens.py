@@ -6,20 +6,19 @@ Two inputs, two hidden units, one output. Each input begins with a 1, and each m
 tensor(0.1354, dtype=torch.float64)
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-import torch
 from torch import Tensor
 
-from experiments.lessons.algorithms import SigmoidNetwork, TanhNetwork, TwoLayers
+from experiments.lessons import golden
+from experiments.lessons.algorithms import SigmoidNetwork, TanhNetwork, TwoLayers, with_one
+from experiments.lessons.golden import W1, W2, T
+from experiments.lessons.tables import Activation, Layer, layer_table
 from manualnet import functional as F
+from manualnet.graph import name
 
-X = torch.tensor([1.0, 1.0, 2.0], dtype=torch.float64)
-T = torch.tensor([1.0], dtype=torch.float64)
-W1 = torch.tensor([[0.1, 0.5, -0.3], [-0.2, 0.8, 0.4]], dtype=torch.float64)
-W2 = torch.tensor([[0.05, 0.7, -0.6]], dtype=torch.float64)
+X = with_one(golden.X)
 ETA = 0.5
 
 
@@ -31,29 +30,34 @@ def identity(a: Tensor) -> Tensor:
 class Golden:
     """One of the two: its activations, the lecture's algorithm for it, and ``numbers`` to six digits."""
 
-    name: str
-    hidden: Callable[[Tensor], Tensor]
-    output: Callable[[Tensor], Tensor]
+    title: str
+    hidden: Activation
+    output: Activation
     algorithm: type[TwoLayers]
     numbers: SimpleNamespace
 
     @property
-    def layers(self) -> list[tuple[Tensor, Callable[[Tensor], Tensor]]]:
+    def layers(self) -> list[tuple[Tensor, Activation]]:
         """Weights and activation, layer by layer."""
         return [(W1, self.hidden), (W2, self.output)]
+
+    @property
+    def table(self) -> list[Layer]:
+        """In, raw, act and err of both layers (S52)."""
+        return layer_table(self.layers, X, lambda y: F.squared_error(y, T))
 
     def network(self) -> TwoLayers:
         """The lecture's algorithm on weights of its own."""
         return self.algorithm(W1, W2)
 
-    def error(self, W1: Tensor, W2: Tensor) -> Tensor:
+    def error(self, W1: Tensor, W2: Tensor, x: Tensor = X, t: Tensor = T) -> Tensor:
         """½ squared error of the one example, as one expression of manualnet's functions (S6)."""
-        a_j = F.linear(X, W1)
+        a_j = F.linear(x, W1)
         z = self.hidden(a_j)
         z_1 = F.pad(z, (1, 0), value=1.0)
         a_k = F.linear(z_1, W2)
         y = self.output(a_k)
-        return F.squared_error(y, T)
+        return name("E", F.squared_error(y, t))
 
 
 A = Golden(
@@ -67,6 +71,8 @@ A = Golden(
         E=0.135365,
         delta_k=[-0.129864],
         delta_j=[-0.022726, 0.012365],
+        dW1=[[-0.022726, -0.022726, -0.045453], [0.012365, 0.012365, 0.024729]],
+        dW2=[[-0.129864, -0.064932, -0.104175]],
         W1_after=[[0.111363, 0.511363, -0.277274], [-0.206182, 0.793818, 0.387635]],
         W2_after=[[0.114932, 0.732466, -0.547912]],
         E_after=0.117932,

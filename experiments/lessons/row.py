@@ -42,7 +42,10 @@ def row(number: int, title: str, *code: Any) -> Callable[[Callable[[Work], None]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the lecture: a module of ``experiments.lessons.rows`` whose docstring is the title."""
+    """A part of the lecture: a module of ``experiments.lessons.rows`` whose docstring is the title.
+
+    A part too long for one file imports the rest of its rows.
+    """
 
     chapter: str
     module: ModuleType
@@ -57,4 +60,5 @@ class Part:
 
     @property
     def rows(self) -> list[Row]:
-        return [value for value in vars(self.module).values() if isinstance(value, Row)]
+        rows = [value for value in vars(self.module).values() if isinstance(value, Row)]
+        return sorted(rows, key=lambda row: row.number)

@@ -74,7 +74,7 @@ def test_the_deltas_are_the_gradients_of_the_weighted_sums(kind):
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize("golden", [A, B], ids=lambda golden: golden.name)
+@pytest.mark.parametrize("golden", [A, B], ids=lambda golden: golden.title)
 def test_the_goldens(golden):
     network, expected = golden.network(), golden.numbers
     W1, W2 = network.W1.clone(), network.W2.clone()
