@@ -55,14 +55,13 @@ def gradient_norms(kind: str, depth: int, width: int = 32) -> list[float]:
     return [g.norm().item() for g in torch.autograd.grad(loss, weights)]
 
 
-def width_for(depth: int, budget: int) -> int:
-    """The largest width at which a network from 2 numbers to 1 has no more than ``budget`` weights and biases.
+def width_for(depth: int, size: int) -> int:
+    """The width at which a network from 2 numbers to 1 has nearest to ``size`` weights and biases.
 
-    >>> width_for(1, 200), width_for(8, 200)
-    (49, 4)
+    >>> width_for(1, 236), width_for(8, 236)
+    (59, 5)
     """
-    widths = range(1, budget)
-    return max(w for w in widths if 3 * w + (depth - 1) * w * (w + 1) + w + 1 <= budget)
+    return min(range(1, size), key=lambda w: abs(3 * w + (depth - 1) * w * (w + 1) + w + 1 - size))
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,12 @@ class Trained:
     losses: Sequence[float]
 
 
-def sweep(kind: str, budget: int = 200, depths: Sequence[int] = (1, 2, 4, 8), seeds: int = 2) -> list[Trained]:
+def sweep(kind: str, size: int = 236, depths: Sequence[int] = (1, 2, 4, 8), seeds: int = 2) -> list[Trained]:
     """Depth against width at equal size, on the spiral."""
     x, t = toy.spiral()
     found = []
     for depth in depths:
-        width = width_for(depth, budget)
+        width = width_for(depth, size)
         networks = [_fitted(kind, depth, width, x, t, seed) for seed in range(seeds)]
         found.append(Trained(depth, width, count(networks[0][0]), [loss for _, loss in networks]))
     return found

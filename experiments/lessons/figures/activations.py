@@ -91,6 +91,8 @@ def pair(curves: Mapping[str, Curve], pieces: Mapping[str, Tensor] | None = None
     first = next(iter(curves.values()))
     for label, y in (pieces or {}).items():
         left.plot(first.x, y, ":", color=GREY, linewidth=1.2, label=label)
+    if right.get_ylim()[1] < 0.1:  # a slope of 0 throughout, on the scale of the other activations
+        right.set_ylim(-0.05, 1.05)
     kinks = torch.cat([c.kinks for c in curves.values()]).unique().tolist()
     for axes, what in ((left, f"activation $h({letter})$"), (right, f"derivative $h'({letter})$")):
         for kink in kinks:

@@ -20,7 +20,7 @@ def growing(sweep: Sweep, shown: tuple[int, ...] = (2, 4, 16)) -> Figure:
             axes.plot(x, sweep.by_hand[i](x), color=BLUE, linestyle="-", linewidth=1.4, label="by hand (ReLU)")
             axes.plot(x, sweep.trained[i](x), color=RED, linestyle="--", linewidth=1.4, label="trained (tanh)")
         axes.set(title=f"{width} hidden units", ylim=(-1.8, 1.5))
-        axes.label_outer()
+        axes.tick_params(labelleft=width == shown[0])
     by_hand, trained = sweep.errors
     axes = layout["errors"]
     axes.plot([], [], color=BLACK, linewidth=3, alpha=0.3, label="target")

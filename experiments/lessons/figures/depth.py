@@ -58,7 +58,7 @@ def equal_size(sweeps: Mapping[str, Sequence[Trained]]) -> Figure:
             axes.plot([place] * len(t.losses), t.losses, look["marker"], color=look["color"], markersize=6)
         axes.plot([], [], label=kind, **look)
     axes.axhline(torch.tensor(2.0).log().item(), color=GREY, linestyle=":", linewidth=1.2)
-    axes.annotate("ln 2: nothing learned", (-0.3, 0.7), va="bottom", fontsize=9, color=BLACK)
+    axes.annotate("ln 2: nothing learned", (0, 0.7), va="bottom", fontsize=9, color=BLACK)
     first = next(iter(sweeps.values()))
     axes.set_xticks(range(len(first)), [f"{t.depth} × {t.width}\n({t.parameters})" for t in first])
     axes.set(xlabel="hidden layers × units (weights and biases)", ylabel="loss after training", ylim=(-0.03, 0.8))

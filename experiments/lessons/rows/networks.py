@@ -87,16 +87,16 @@ def s14(work: Work) -> None:
     work.claim("set by hand, the error falls with every doubling from 2 units on", falls)
     ratio = by_hand[-2] / by_hand[-1]
     work.claim("and in the end to a quarter", abs(ratio - 4) < 0.2, f"from 16 units to 32, by a factor of {ratio:.2f}")
-    seen = ", ".join(written(error, 3) for error in trained[::2])
+    seen = ", ".join(written(error, 4) for error in trained[::2])
     work.claim("trained, it falls from 1 to 4 to 16 units", trained[0] > trained[2] > trained[4], seen)
     starts = [trained[2], *(approximation.error(approximation.trained(4, seed)) for seed in (1, 2))]
     seen = ", ".join(written(error, 3) for error in starts)
-    work.claim("⚠ training does not find the best weights from every start", max(starts) > 1.3 * min(starts), seen)
+    work.claim("training does not find the best weights from every start", max(starts) > 1.3 * min(starts), seen)
     outside = torch.linspace(2, 3, 101, dtype=torch.float64)[:, None]
     errors = [approximation.error(network, outside) for network in (swept.by_hand[-1], swept.trained[-1])]
-    seen = " and ".join(written(error, 1) for error in errors)
+    seen = " and ".join(written(error, 3) for error in errors)
     work.claim(
-        "⚠ from 2 to 3, off the interval, 32 units are far away", min(errors) > 20 * max(by_hand[-1], trained[-1]), seen
+        "from 2 to 3, off the interval, 32 units are far away", min(errors) > 20 * max(by_hand[-1], trained[-1]), seen
     )
     work.slip(
         "smallest error that any number of units with h(a) = a² can reach",
@@ -132,6 +132,7 @@ def s15(work: Work) -> None:
     work.expect("its gradient", [0, 0, 0], slopes(F.step, x))
     drawn = curve(F.step, kinks=[0])
     work.claim("away from the jump, differences give 0 as well", drawn.error == 0)
+    work.slip("the second name", slide="Weisel", right="Wiesel")
     work.figure("S15-step", "The step and its derivative: 0 on both sides of the jump.", pair, {"step": drawn})
 
     learned = {"step": neuron.learn_xor(nn.Step), "sigmoid": neuron.learn_xor(nn.Sigmoid)}
@@ -172,7 +173,9 @@ def s15(work: Work) -> None:
 
 @row(16, "A cascade", shapes, models.mlp, models.convnet)
 def s16(work: Work) -> None:
-    r"""The output of one layer is the input of the next, and each layer has weights of its own."""
+    r"""The output of one layer is the input of the next, and each layer has weights of its own. Shapes on the way, of
+    one picture, through an `mlp` of three hidden layers and, where they change, through a `convnet`:
+    """
     configs = {
         "mlp": Config(model="mlp", activation="relu", batch_norm=False, width=100, depth=3),
         "convnet": Config(model="convnet"),
@@ -185,7 +188,8 @@ def s16(work: Work) -> None:
         for p in passed:
             given, result = ("×".join(map(str, shape[1:])) for shape in (p.given, p.result))
             held = f"{p.parameters:,} weights and biases" if p.parameters else ""
-            work.step(f"{name}: {p.layer}", f"{given} → {result}", held)
+            if name == "mlp" or given != result:
+                work.step(f"{name}: {p.layer}", f"{given} → {result}", held)
         work.claim(f"{name}: every layer takes what the one before gave", all(p.chained for p in passed))
         total = sum(p.parameters for p in passed)
         if name == "mlp":
@@ -259,16 +263,22 @@ def s17(work: Work) -> None:
             work.step(
                 f"{kind}: {t.depth} × {t.width} units", list(t.losses), f"losses after training, {t.parameters} numbers"
             )
+    sizes = [t.parameters for t in sweeps["ReLU"]]
+    work.claim(
+        "their sizes differ by less than a tenth", max(sizes) < 1.1 * min(sizes), f"{min(sizes)} to {max(sizes)}"
+    )
     shallow, *_, deep = (min(t.losses) for t in sweeps["sigmoid"])
     work.claim(
         "on the spiral at equal size, one layer of sigmoids learns", shallow < 0.3, f"loss {written(shallow, 3)}"
     )
-    work.claim("and eight learn nothing", abs(deep - math.log(2)) < 0.01, f"loss {written(deep, 3)}, ln 2 = .693")
+    work.claim(
+        "and eight learn nothing", abs(deep - math.log(2)) < 0.01, f"loss {written(deep, 3)} where ln 2 is 0.693"
+    )
     deep = min(sweeps["ReLU"][-1].losses)
-    work.claim("eight of ReLU learn something", deep < 0.65, f"loss {written(deep, 3)}")
+    work.claim("from the better start, eight of ReLU learn something", deep < 0.65, f"loss {written(deep, 3)}")
     work.figure(
         "S17-depth",
-        "The spiral, learned by networks of about 200 weights and biases that are wide or deep. A mark is a start, the "
+        "The spiral, learned by wide and by deep networks of about as many weights and biases. A mark is a start, the "
         "line joins the best. Here depth does not pay, and under sigmoids it prevents learning.",
         equal_size,
         sweeps,
