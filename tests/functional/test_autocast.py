@@ -1,0 +1,47 @@
+"""Autocast's lists are PyTorch's, on the CPU and on a GPU."""
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from manualnet import functional as F
+from manualnet.functional._dtypes import autocast
+
+PYTORCHS = {
+    "softmax": lambda x: torch.softmax(x, 1),
+    "log_softmax": lambda x: torch.log_softmax(x, 1),
+    "sum": torch.sum,
+    "mean": torch.mean,
+    "matmul": lambda x: torch.matmul(x, x),
+    "linear": lambda x: torch.nn.functional.linear(x, x),
+    "conv2d": lambda x: torch.nn.functional.conv2d(x[None, None], x[None, None]),
+    "prelu": lambda x: torch.prelu(x, x[0]),
+    "mse_loss": lambda x: torch.nn.functional.mse_loss(x, x),
+    "l1_loss": lambda x: torch.nn.functional.l1_loss(x, x),
+    "nll_loss": lambda x: torch.nn.functional.nll_loss(x, torch.zeros(3, dtype=torch.int64, device=x.device)),
+    "cross_entropy": lambda x: torch.nn.functional.cross_entropy(x, x),
+    "binary_cross_entropy_with_logits": lambda x: torch.nn.functional.binary_cross_entropy_with_logits(x, x),
+    "relu": torch.relu,
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", PYTORCHS)
+def test_the_lists_are_pytorchs(name, device, dtype):
+    with FakeTensorMode():  # a pretended GPU casts as a real one
+        x = torch.empty(3, 3, device=device, dtype=dtype)
+        before = torch.is_autocast_enabled(device)
+        torch.set_autocast_enabled(device, True)  # the context manager turns itself off where there is no GPU
+        try:
+            (cast,) = autocast(name, x)
+            assert cast.dtype == PYTORCHS[name](x).dtype
+        finally:
+            torch.set_autocast_enabled(device, before)
+
+
+@pytest.mark.parametrize("name", ["avg_pool2d", "adaptive_avg_pool2d"])
+def test_a_device_without_autocast_needs_none(name):
+    x = torch.ones(1, 1, 4, 4, device="meta", requires_grad=True)
+    (grad,) = torch.autograd.grad(getattr(F, name)(x, 2).sum(), x)
+    assert grad.shape == x.shape

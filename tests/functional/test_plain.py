@@ -1,0 +1,67 @@
+"""Fast paths and checks of values are for ordinary tensors: every other kind is told apart."""
+
+import pytest
+import torch
+import torch.autograd.forward_ad as forward_ad
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._vmap_internals import _vmap
+
+from manualnet.functional._plain import ordinary, plain, readable
+
+
+class _Subclass(torch.Tensor):
+    pass
+
+
+def _fake():
+    with FakeTensorMode():
+        return torch.ones(2)
+
+
+OTHERS = {
+    "a subclass": lambda: torch.ones(2).as_subclass(_Subclass),
+    "a subclass's parameter": lambda: nn.Buffer(torch.ones(2).as_subclass(_Subclass)),
+    "a fake": _fake,
+    "sparse": lambda: torch.ones(2).to_sparse(),
+    "functional": lambda: torch._to_functional_tensor(torch.ones(2)),
+}
+
+
+def test_what_holds_its_own_numbers():
+    assert ordinary(torch.ones(2), nn.Parameter(torch.ones(2)), None)
+    assert ordinary()
+
+
+@pytest.mark.parametrize("make", OTHERS.values(), ids=OTHERS)
+def test_what_does_not(make):
+    assert not ordinary(torch.ones(2), make())
+    assert not readable(make())
+
+
+def test_what_transforms_hand_over():
+    seen = []
+
+    def see(x):
+        seen.append(ordinary(x))
+        return x.sum()
+
+    x = torch.ones(2, 2)
+    for transform in (torch.func.vmap, torch.func.grad, _vmap):
+        transform(see)(x)
+    with forward_ad.dual_level():
+        see(forward_ad.make_dual(x, x))
+        see(x)
+    assert seen == [False] * 5
+
+
+def test_a_recorded_graph_is_not_plain():
+    x = torch.ones(2)
+    assert not plain(x)
+    with torch.no_grad():
+        assert plain(x)
+
+
+def test_a_check_reads_the_cpu_alone():
+    assert readable(torch.ones(2))
+    assert not readable(torch.ones(2, device="meta"))

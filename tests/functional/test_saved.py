@@ -1,0 +1,70 @@
+"""Nothing is saved that no derivative needs."""
+
+from typing import ClassVar
+
+import pytest
+import torch
+import torch.autograd.forward_ad as forward_ad
+
+from manualnet import functional as F
+from manualnet.functional._function import Function, save, wanted
+
+PRODUCTS = {"linear": ((4, 3), (2, 3)), "conv2d": ((2, 3, 4, 4), (5, 3, 2, 2))}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_product_saves_the_other_factor(name):
+    x, weight = (torch.randn(shape) for shape in PRODUCTS[name])
+    for needs_x, needs_weight in ((True, False), (False, True), (True, True)):
+        y = getattr(F, name)(x.requires_grad_(needs_x), weight.requires_grad_(needs_weight))
+        saved = y.grad_fn.saved_tensors
+        assert [t is not None for t in saved] == [needs_weight, needs_x]
+
+
+class _Recorded(Function):
+    """x y; keeps what ``wanted`` said of both."""
+
+    said: ClassVar[list[tuple[bool, bool]]]
+
+    @staticmethod
+    def forward(x, y):
+        return x * y
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _Recorded.said.append((wanted(ctx, 0), wanted(ctx, 1)))
+        save(ctx, *inputs)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, y = ctx.saved_tensors
+        return grad_out * y, grad_out * x
+
+    @staticmethod
+    def jvp(ctx, x_dot, y_dot):
+        x, y = ctx.saved_tensors
+        return x_dot * y + x * y_dot
+
+
+@pytest.fixture
+def said(monkeypatch):
+    monkeypatch.setattr(_Recorded, "said", [], raising=False)
+    return _Recorded.said
+
+
+def test_backward_wants_what_leads_to_an_input_with_a_gradient(said):
+    x, y = torch.ones(2), torch.ones(2)
+    _Recorded.apply(x.clone().requires_grad_(), y)
+    assert said == [(True, False)]
+    torch.func.vmap(lambda x: _Recorded.apply(x, y))(torch.ones(2, 2))
+    assert said[1:] == [(False, False)]
+    torch.func.grad(lambda x: _Recorded.apply(x, y).sum())(x)
+    assert set(said[2:]) == {(False, False), (True, False)}  # below the transform and in it
+
+
+def test_forward_mode_wants_everything(said):
+    x = torch.ones(2)
+    with forward_ad.dual_level():
+        _Recorded.apply(forward_ad.make_dual(x, x), x)
+    torch.func.jvp(lambda y: _Recorded.apply(y, x), (x,), (x,))
+    assert set(said) == {(True, True)}
