@@ -11,8 +11,9 @@ from experiments.lessons.figures import style
 from experiments.lessons.show.values import written
 from manualnet.graph import Edge, Graph, Node, Step
 
-WIDTH, LINE, TOP, BOTTOM = 7.0, 1.0, 0.5, 0.75  # inches
+WIDTH, LINE, TOP, BOTTOM = 7.0, 1.05, 0.5, 0.75  # inches
 MIDDLE, LEFT, TEXT, BOX = 2.75, 0.45, 3.17, 0.3
+LONG = 52  # characters that fit beside the line
 GRADIENT = "#b34700"  # the style's red, darker, because it is small print
 
 
@@ -109,7 +110,9 @@ class _Frame:
             self._write(TEXT, y - LINE / 2 - 0.09, f"{self.name(edge)} = {written(edge.local)}", italic=True)
         if self.passed(edge):
             product = f"× {written(edge.target.upstream)} = {written(edge.downstream)}"
-            self._write(TEXT, y - LINE / 2 + 0.09, product, gradient=True)
+            if len(product) > LONG:
+                product = product.replace(" =", "\n   =")
+            self._write(TEXT, y - LINE / 2 + 0.02, product, gradient=True, va="top")
 
     def across(self, edge: Edge, y: float) -> None:
         self.node(edge.source, LEFT, y)
@@ -131,7 +134,7 @@ class _Frame:
         return self.gradients and edge.downstream is not None and (self.step is None or edge in self.step.passed)
 
     def _arrow(self, edge: Edge, start: tuple[float, float], end: tuple[float, float]) -> None:
-        now = self.step is not None and edge in self.step.node.edges
+        now = self.step is not None and edge.differentiable and edge in self.step.node.edges
         # The gradient goes against the arrows of the values.
         look = {
             "arrowstyle": "<-" if now else "->",
