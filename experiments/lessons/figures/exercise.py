@@ -39,8 +39,9 @@ def network_to_fill_in(x: Tensor, t: Tensor, W1: Tensor, W2: Tensor) -> Figure:
         for i, (u, v) in enumerate(layer):
             axes.add_patch(Circle((u, v), RADIUS, facecolor="white", edgecolor=style.BLACK, linewidth=1.5, zorder=3))
             axes.text(u, v, "σ", ha="center", va="center", fontsize=12, zorder=4)
-            place = {"x": u, "y": v - 0.33, "ha": "center"} if layer is HIDDEN else {"x": u + 0.4, "y": v - 0.1}
-            axes.text(s=f"{name}{'₁₂'[i]} = ?   δ{'₁₂'[i]} = ?", va="top", fontsize=9, **place)
+            left, down, across = (u, v - 0.33, "center") if layer is HIDDEN else (u + 0.4, v - 0.1, "left")
+            unknown = f"{name}{'₁₂'[i]} = ?   δ{'₁₂'[i]} = ?"
+            axes.text(left, down, unknown, ha=across, va="top", fontsize=9)
     for u, text in ((0.5, "inputs"), (3.2, "hidden"), (5.5, "outputs")):
         axes.text(u, 3.85, text, ha="center", va="center", fontsize=10, color=style.GREY)
     for (u, v), target in zip(OUTPUT, t, strict=True):

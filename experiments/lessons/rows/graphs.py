@@ -163,7 +163,7 @@ def s61(work: Work) -> None:
     work.claim("the step makes the error smaller", network.errors(x, t) < E)
 
     work.ask(
-        "S61, 1 of 7. What are the weighted sums a_j of the two hidden units?",
+        "1 of 7. What are the weighted sums a_j of the two hidden units?",
         W1 @ with_one(x),
         {"the bias is missing: its input is 1": [0, -1], "x₂ is −1: mind its sign": [4, -2]},
     )
