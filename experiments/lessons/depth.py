@@ -51,7 +51,7 @@ def gradient_norms(kind: str, depth: int, width: int = 32) -> list[float]:
     activation, gain = KINDS[kind]
     network = perceptron([x.shape[1], *[width] * depth, 1], activation, gain=gain)
     weights = [p for p in network.parameters() if p.dim() == 2]
-    loss = F.binary_cross_entropy_with_logits(network(x)[:, 0], t)
+    loss = F.binary_cross_entropy_with_logits(network(x).squeeze(1), t)
     return [g.norm().item() for g in torch.autograd.grad(loss, weights)]
 
 
@@ -88,5 +88,5 @@ def sweep(kind: str, size: int = 236, depths: Sequence[int] = (1, 2, 4, 8), seed
 def _fitted(kind: str, depth: int, width: int, x: Tensor, t: Tensor, seed: int) -> tuple[nn.Module, float]:
     activation, gain = KINDS[kind]
     network = perceptron([2, *[width] * depth, 1], activation, gain=gain, bias=0.1, seed=seed)
-    loss = minimise(network, lambda: F.binary_cross_entropy_with_logits(network(x)[:, 0], t), steps=60)
+    loss = minimise(network, lambda: F.binary_cross_entropy_with_logits(network(x).squeeze(1), t), steps=60)
     return network, loss

@@ -32,7 +32,7 @@ def learn_xor(activation: Callable[[], nn.Module], steps: int = 300) -> Run:
     optimizer = optim.SGD(network.parameters(), lr=1.0)
     losses = []
     for _ in range(steps):
-        loss = F.binary_cross_entropy_with_logits(network(corners)[:, 0], target)
+        loss = F.binary_cross_entropy_with_logits(network(corners).squeeze(1), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

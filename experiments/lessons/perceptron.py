@@ -60,7 +60,8 @@ def minimise(network: nn.Module, loss: Callable[[], Tensor], steps: int) -> floa
     >>> minimise(line, lambda: ((line(x) - 3 * x) ** 2).mean(), steps=10) < 1e-12
     True
     """
-    optimizer = torch.optim.LBFGS(network.parameters(), max_iter=steps, line_search_fn="strong_wolfe")
+    tolerances = {"tolerance_grad": 1e-9, "tolerance_change": 1e-14}
+    optimizer = torch.optim.LBFGS(network.parameters(), max_iter=steps, line_search_fn="strong_wolfe", **tolerances)
 
     def evaluate() -> Tensor:
         optimizer.zero_grad()
@@ -76,5 +77,5 @@ def classifier(data: tuple[Tensor, Tensor], width: int = 0, seed: int = 0) -> nn
     """A network with that many tanh units, or a linear one for 0, trained to tell two classes of points apart."""
     points, target = data
     network = perceptron([2, width, 1] if width else [2, 1], nn.Tanh, gain=1.5, bias=0.5, seed=seed)
-    minimise(network, lambda: F.binary_cross_entropy_with_logits(network(points)[:, 0], target), steps=100)
+    minimise(network, lambda: F.binary_cross_entropy_with_logits(network(points).squeeze(1), target), steps=100)
     return network
