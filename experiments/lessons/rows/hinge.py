@@ -35,8 +35,8 @@ def s24(work: Work) -> None:
     L_i = \sum_{j \ne y_i} \max(0,\; s_j - s_{y_i} + 1)
     ```
 
-    Losses 2.9, 0, 12.9. Gradients by row [−1, 1, 0], [0, 0, 0], [1, 1, −2]: each violation pushes its class down and the
-    right one up.
+    Losses 2.9, 0, 12.9. Gradients by row [−1, 1, 0], [0, 0, 0], [1, 1, −2]: each violation pushes its class down and
+    the right one up.
 
     ⚠ PyTorch's `multi_margin_loss` divides by the number of classes; the lecture's loss does not.
     """
