@@ -1,57 +1,56 @@
-"""Losses as functions of the margin by which the right score leads, and what the triplet loss moves."""
+"""Losses as functions of one number, and what the triplet loss moves."""
+
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments.lessons.figures.style import BLUE, GREEN, GREY, RED, new
-from manualnet import functional as F
+from experiments.lessons.figures import style
 
 
-def margin_losses() -> Figure:
-    """Hinge and cross-entropy of two classes, and their slopes, against the lead of the right score (S25, S33)."""
-    lead = torch.linspace(-3, 4, 281, dtype=torch.float64, requires_grad=True)
-    scores, target = torch.stack([lead, torch.zeros_like(lead)], dim=1), torch.zeros(len(lead), dtype=torch.long)
-    figure = new(7, 3)
-    value, slope = figure.subplots(1, 2)
-    lines = (("hinge", F.hinge_loss, BLUE, "-"), ("cross-entropy", F.cross_entropy, RED, "--"))
-    for name, loss, colour, dash in lines:
-        losses = loss(scores, target, reduction="none")
-        (slopes,) = torch.autograd.grad(losses.sum(), lead, retain_graph=True)
-        value.plot(lead.detach(), losses.detach(), color=colour, linestyle=dash, label=name)
-        slope.plot(lead.detach(), slopes, color=colour, linestyle=dash, label=name)
-    for axes, title in ((value, "loss"), (slope, "slope")):
-        axes.axvline(1, color=GREY, linewidth=1, linestyle=":")
-        axes.set(title=title, xlabel="right score − other score")
-    value.annotate("margin 1", (1, 3.4), (1.15, 3.4), color=GREY, fontsize=9)
-    value.legend()
+def loss_and_slope(
+    losses: Mapping[str, Callable[[Tensor], Tensor]], x: Tensor, label: str, top: float | None = None
+) -> Figure:
+    """Losses of a number, elementwise, on the left and their slopes, by their own backward, on the right."""
+    figure = style.new(7, 3.4)
+    left, right = figure.subplots(1, 2)
+    for name, loss in losses.items():
+        at = x.clone().requires_grad_()
+        values = loss(at)
+        (slopes,) = torch.autograd.grad(values.sum(), at)
+        left.plot(x, values.detach(), label=name)
+        right.plot(x, slopes, label=name)
+    left.set(title="loss", xlabel=label, ylim=(-0.12, top))
+    right.set(title="slope", xlabel=label)
+    right.legend(loc="upper left", fontsize=9)
     return figure
 
 
-def triplet(anchor: Tensor, positive: Tensor, negative: Tensor, gradients: tuple[Tensor, Tensor, Tensor]) -> Figure:
-    """Three points in the plane, and the step against its gradient that each of them wants to take (S35)."""
-    figure = new(4.6, 3.6)
-    axes = figure.subplots()
-    shown = (("anchor", anchor, BLUE, "o"), ("positive", positive, GREEN, "s"), ("negative", negative, RED, "^"))
-    for (name, point, colour, marker), gradient in zip(shown, gradients, strict=True):
-        x, y = point.tolist()
-        dx, dy = (-0.15 * gradient).tolist()
-        axes.annotate("", (x + dx, y + dy), (x, y), arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.8})
-        axes.plot(x, y, marker=marker, color=colour, markersize=9, linestyle="none", label=name)
-    for point in (positive, negative):
-        axes.plot(*zip(anchor.tolist(), point.tolist(), strict=True), color=GREY, linewidth=0.8, linestyle=":")
-    axes.set(aspect="equal", xlim=(0.35, 1.25), ylim=(-0.2, 1.15), title="a step of −0.15 ∂L")
-    axes.legend(loc="upper right")
+def triplet(path: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Figure:
+    """Anchor, positive and negative in the plane, left before the first step and right after the last."""
+    figure = style.new(6.8, 3.6)
+    for axes, title, points in zip(figure.subplots(1, 2), ("before", "after"), (path[0], path[-1]), strict=True):
+        _triplet(axes, points)
+        axes.set_title(title)
+    for i, colour in enumerate((style.BLACK, style.BLUE, style.RED)):
+        way = torch.stack([points[i] for points in path])
+        figure.axes[1].plot(way[:, 0], way[:, 1], ":", color=colour)
     return figure
 
 
-def own_loss(error: Tensor, curves: dict[str, Tensor], slopes: dict[str, Tensor]) -> Figure:
-    """A loss of one's own between squared and absolute error, and its slope (S36)."""
-    figure = new(7, 3)
-    for axes, title, lines in zip(figure.subplots(1, 2), ("loss", "slope"), (curves, slopes), strict=True):
-        for name, values in lines.items():
-            axes.plot(error, values, label=name)
-        axes.set(title=title, xlabel="error y − t")
-        axes.set_ylim((0, 3) if title == "loss" else (-2, 2))
-    figure.axes[0].legend()
-    return figure
+def _triplet(axes: Axes, points: tuple[Tensor, Tensor, Tensor]) -> None:
+    anchor, *others = [(float(point[0]), float(point[1])) for point in points]
+    looks = (("p", style.BLUE, "-", "s"), ("n", style.RED, "--", "D"))
+    for (letter, colour, dashes, marker), point in zip(looks, others, strict=True):
+        axes.plot([anchor[0], point[0]], [anchor[1], point[1]], linestyle=dashes, color=colour, linewidth=1.2)
+        axes.plot(*point, marker, color=colour, markersize=8)
+        axes.annotate(letter, point, xytext=(8, 3), textcoords="offset points", color=colour)
+        square = sum((a - b) ** 2 for a, b in zip(anchor, point, strict=True))
+        label = f"‖a − {letter}‖² = {square:.2f}"
+        where = (0.03, 0.13 if letter == "p" else 0.03)
+        axes.annotate(label, where, xycoords="axes fraction", color=colour)
+    axes.plot(*anchor, "o", color=style.BLACK, markersize=8)
+    axes.annotate("a", anchor, xytext=(8, 3), textcoords="offset points")
+    axes.set(xlim=(0.2, 1.3), ylim=(-0.35, 1.12), aspect="equal")
