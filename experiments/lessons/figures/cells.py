@@ -13,10 +13,10 @@ def cells(pictures: Mapping[str, Tensor], simple: Mapping[str, Tensor], complex_
     figure = new(6.4, 4.2)
     above, below = figure.subplots(2, len(pictures))
     for axes, (name, picture) in zip(above, pictures.items(), strict=True):
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1)
         axes.set_title(name, fontsize=10)
     for axes, name in zip(below, pictures, strict=True):
-        axes.imshow(simple[name], cmap="Blues", vmin=0, vmax=3)
+        axes.imshow(simple[name].numpy(), cmap="Blues", vmin=0, vmax=3)
         axes.set_title("simple cells", fontsize=10)
         axes.set_xlabel(f"complex cell: {complex_[name]:g}", fontsize=10, color=BLUE)
     for axes in [*above, *below]:

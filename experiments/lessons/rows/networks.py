@@ -271,15 +271,14 @@ def s17(work: Work) -> None:
     work.claim(
         "on the spiral at equal size, one layer of sigmoids learns", shallow < 0.3, f"loss {written(shallow, 3)}"
     )
-    work.claim(
-        "and eight learn nothing", abs(deep - math.log(2)) < 0.01, f"loss {written(deep, 3)} where ln 2 is 0.693"
-    )
+    seen = f"loss {written(deep, 3)}; ln 2 = {written(math.log(2), 3)} is chance"
+    work.claim("eight learn next to nothing", 0.55 < deep < 0.7, seen)
     deep = min(sweeps["ReLU"][-1].losses)
-    work.claim("from the better start, eight of ReLU learn something", deep < 0.65, f"loss {written(deep, 3)}")
+    work.claim("from the better start, eight of ReLU learn more", deep < 0.5, f"loss {written(deep, 3)}")
     work.figure(
         "S17-depth",
         "The spiral, learned by wide and by deep networks of about as many weights and biases. A mark is a start, the "
-        "line joins the best. Here depth does not pay, and under sigmoids it prevents learning.",
+        "line joins the best. Here depth does not pay, and under sigmoids it all but prevents learning.",
         equal_size,
         sweeps,
     )
