@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from experiments.lessons.contents import find
 from experiments.lessons.figures.choice import bars
 from experiments.lessons.figures.weights import as_pictures, gallery, templates
 from experiments.lessons.templates import accuracy, hidden_weights, template_classifier
@@ -82,6 +83,13 @@ def test_the_star_stands_over_the_smallest():
 def test_the_slips_differ_from_what_is_right(work_of):
     (ship,) = work_of("S22").of(Slip)
     assert (ship.slide - ship.right).tolist() == pytest.approx([0, 0, 1.2])
+
+
+def test_rows_leave_the_stream_alone():
+    state = torch.get_rng_state()
+    for name in ("S18", "S19", "S21", "S22"):
+        find(name).run()
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_templates_and_pictures_are_of_every_class(work_of):
