@@ -11,14 +11,14 @@ from types import SimpleNamespace
 
 from torch import Tensor
 
-from experiments.lessons import golden
+from experiments.lessons import figure51
 from experiments.lessons.algorithms import SigmoidNetwork, TanhNetwork, TwoLayers, with_one
-from experiments.lessons.golden import W1, W2, T
+from experiments.lessons.figure51 import W1, W2, T
 from experiments.lessons.tables import Activation, Layer, layer_table
 from manualnet import functional as F
 from manualnet.graph import name
 
-X = with_one(golden.X)
+X = with_one(figure51.X)
 ETA = 0.5
 
 

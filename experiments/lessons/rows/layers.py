@@ -2,10 +2,10 @@
 
 import torch
 
-from experiments.lessons import golden
+from experiments.lessons import figure51
+from experiments.lessons.figure51 import W1, W2, X
 from experiments.lessons.figures.activations import curve, pair
 from experiments.lessons.figures.network import network
-from experiments.lessons.golden import W1, W2, X
 from experiments.lessons.row import row
 from experiments.lessons.scores import SCORES
 from experiments.lessons.work import Work
@@ -117,7 +117,7 @@ def s3(work: Work) -> None:
     y = F.sigmoid(out)
     work.expect("y_k = σ(a_k)", [0.479684], y)
 
-    work.claim("the modules of manualnet.nn give the same y", torch.allclose(golden.layers()(X), y, rtol=1e-15))
+    work.claim("the modules of manualnet.nn give the same y", torch.allclose(figure51.layers()(X), y, rtol=1e-15))
     work.ask(
         "x = [1, 2], and a hidden unit has the bias −.2 and the weights [.8, .4]. What does it give out, if h is σ?",
         z[1],
@@ -239,7 +239,7 @@ def s6(work: Work) -> None:
     work.expect("y_k, in one expression", [0.479684], y)
     work.claim("every gradient in it is written by hand", foreign_nodes(y) == [])
 
-    layers = golden.layers()
+    layers = figure51.layers()
     layered = layers(X)
     work.claim("layer by layer, y is the same", torch.allclose(layered, y, rtol=1e-15), f"y = {layered.item():.6f}")
     grads = torch.autograd.grad(y, (w1, w2))
