@@ -1,6 +1,6 @@
-"""Elementwise rules over cache-sized pieces, so that a chain of steps never leaves the cache."""
+"""Rules over cache-sized pieces, so that a chain of steps never leaves the cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import torch
@@ -8,7 +8,18 @@ from torch import Tensor
 
 # Elements a piece: a few float32 buffers of this size fit into the caches of two cores, and each step is long enough
 # to be worth handing to a second thread.
-CHUNK = 1 << 17
+CHUNK = 131_072
+
+
+def rows(per_row: int, limit: int) -> int:
+    """How many rows of ``per_row`` elements to take at a time: ``limit`` elements, but no less than a row."""
+    return max(1, limit // max(1, per_row))
+
+
+def pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Tensors cut along their first axis alike, the first of them into pieces of ``CHUNK`` elements."""
+    size = rows(tensors[0].shape[1:].numel(), CHUNK)
+    return zip(*(t.split(size) for t in tensors), strict=True)
 
 
 def flat(*tensors: Tensor) -> list[Tensor] | None:
@@ -33,8 +44,8 @@ def times_slope(slope: Callable[[Tensor], Tensor], grad_out: Tensor, x: Tensor) 
     views = flat(x, grad_out, grad_x)
     if views is None:
         return None
-    table = _table(slope) if x.dtype == torch.bfloat16 and grad_out.dtype == x.dtype else None
-    for piece, g, target in zip(*(v.split(CHUNK) for v in views), strict=True):
+    table = _table(slope) if x.dtype == torch.bfloat16 else None
+    for piece, g, target in pieces(*views):
         if table is None:
             target.copy_(slope(piece.to(torch.promote_types(x.dtype, torch.float32))).mul_(g))
         else:

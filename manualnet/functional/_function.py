@@ -18,7 +18,6 @@ class Function(torch.autograd.Function):
     generate_vmap_rule = True
 
     def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
         # Without this the compiler rejects a class that has a jvp, and drops the backward of one that has none.
         torch.compiler.allow_in_graph(cls)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from manualnet.functional._chunks import CHUNK
+from manualnet.functional._chunks import pieces
 
 
 def forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -32,11 +32,10 @@ def backward(
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed; ``cotangents`` are those of mean and variance."""
     need_x, need_weight, need_bias = needs
-    size = max(1, CHUNK // x.shape[1])
-    pieces = list(zip(_rows(g).split(size), _rows(x).split(size), strict=True))
+    g_rows, x_rows = _rows(g), _rows(x)
     r = (v + eps).rsqrt()
     sum_g, sum_gc = torch.zeros_like(mean), torch.zeros_like(mean)
-    for g_piece, x_piece in pieces:
+    for g_piece, x_piece in pieces(g_rows, x_rows):
         wide = g_piece.to(mean.dtype)
         if need_x or need_bias:
             sum_g += wide.sum(0)
@@ -44,11 +43,11 @@ def backward(
             sum_gc += (x_piece - mean).mul_(wide).sum(0)
     grad_x = None
     if need_x:
-        grad_x, m = torch.empty_like(x), len(_rows(x))
+        grad_x, m = torch.empty_like(x), len(x_rows)
         scale = r if weight is None else r * weight
         shift, mean_g = cotangents[0] / m, sum_g / m
         slope = (2 * cotangents[1] - scale * sum_gc / (v + eps)) / m
-        for (g_piece, x_piece), target in zip(pieces, _rows(grad_x).split(size), strict=True):
+        for g_piece, x_piece, target in pieces(g_rows, x_rows, _rows(grad_x)):
             target.copy_((x_piece - mean).mul_(slope).add_(shift).addcmul_(g_piece - mean_g, scale))
     return grad_x, r * sum_gc if need_weight else None, sum_g if need_bias else None
 

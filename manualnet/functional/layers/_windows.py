@@ -45,5 +45,5 @@ def stamp(
         padded = torch_F.conv_transpose2d(planes, grad_out.new_ones(1, 1, *kernel), stride=stride)
     # The padding is cut off; rows that no window reached are zeros to be added.
     (top, left), (height, width) = padding, size
-    below, right = height + top - padded.shape[-2], width + left - padded.shape[-1]
+    below, right = height + top - padded.shape[2], width + left - padded.shape[3]
     return torch_F.pad(padded, (-left, right, -top, below)).reshape(*batch, *size)

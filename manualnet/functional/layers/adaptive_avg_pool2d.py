@@ -46,8 +46,8 @@ def _averaging(n_out: int, n: int, like: Tensor) -> Tensor:
     """The matrix (n_out, n) whose rows average the windows of an axis."""
     i = torch.arange(n_out, device=like.device).unsqueeze(1)
     k = torch.arange(n, device=like.device)
-    start, end = i * n // max(1, n_out), -(-(i + 1) * n // max(1, n_out))
-    return ((k >= start) & (k < end)).to(like.dtype) / (end - start)
+    inside = (k >= i * n // n_out) & (k < -(-(i + 1) * n // n_out))
+    return inside.to(like.dtype) / inside.sum(1, keepdim=True)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int | None] | None) -> Tensor:

@@ -160,7 +160,7 @@ class _Track(Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.mark_non_differentiable(output)
+        pass
 
     @staticmethod
     def backward(ctx, _):
@@ -231,7 +231,7 @@ def batch_norm(
 
 def _check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: float) -> None:
     channels = x.shape[1] if x.dim() > 1 else 0
-    if training and (x.numel() == channels > 0 or x.shape == (1,)):
+    if training and x.dim() > 0 and x.shape[0] * x.shape[2:].numel() == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"batch_norm eps must be {'positive during training' if training else '≥ 0'}, but got {eps}")
@@ -246,7 +246,7 @@ def _check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: f
     for name, t in tensors.items():
         if t.numel() != channels:
             raise RuntimeError(f"{name} should contain {channels} elements, one a channel, not {t.numel()}")
-    if x.dim() < 2 and (x.dim() == 0 or x.numel()):
+    if x.dim() < 2 and x.numel():
         raise IndexError(f"batch_norm: the input must be (N, C, …), but has the shape {tuple(x.shape)}")
     allowed = {x.dtype} if all(t.dtype == x.dtype for t in tensors.values()) else {torch.float32}
     for name, t in tensors.items():

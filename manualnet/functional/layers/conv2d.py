@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as torch_functional
 from torch import Tensor
 
+from manualnet.functional._chunks import rows
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
@@ -100,18 +101,18 @@ def _grad_weight_chunked(grad_out, x, weight_shape, stride, padding, dilation, g
     n, _, h, w = x.shape
     oh, ow = grad_out.shape[2:]
     (sh, sw), (ph, pw), (dh, dw) = stride, padding, dilation
-    size = max(1, min(n, _ROWS // max(1, oh * ow)))
-    padded = x.new_zeros(size, h + 2 * ph, w + 2 * pw, c)
+    size = min(n, rows(oh * ow, _ROWS))
+    padded = torch_functional.pad(x.new_zeros(size, h, w, c), (0, 0, pw, pw, ph, ph))
     sn, sr, sc, _ = padded.stride()
     windows = padded.as_strided((size, oh, ow, kh, kw, c), (sn, sh * sr, sw * sc, dh * sr, dw * sc, 1))
     unfolded = x.new_empty(size, oh, ow, kh, kw, c)
     total = torch.zeros(kh * kw * c, out_channels, dtype=torch.promote_types(x.dtype, torch.float32))
     x, g = x.permute(0, 2, 3, 1), grad_out.permute(0, 2, 3, 1)
-    for start in range(0, n, size):
-        m = min(size, n - start)
-        padded[:m, ph : ph + h, pw : pw + w] = x[start : start + m]
+    for pictures, cotangents in zip(x.split(size), g.split(size), strict=True):
+        m = len(pictures)
+        padded[:m, ph : ph + h, pw : pw + w] = pictures
         unfolded[:m] = windows[:m]
-        total += unfolded[:m].view(-1, kh * kw * c).t() @ g[start : start + m].reshape(-1, out_channels)
+        total += unfolded[:m].view(-1, kh * kw * c).t() @ cotangents.reshape(-1, out_channels)
     return total.view(kh, kw, c, out_channels).permute(3, 2, 0, 1).to(x.dtype)
 
 

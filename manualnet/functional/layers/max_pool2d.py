@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as torch_F
 from torch import Tensor
 
-from manualnet.functional._chunks import CHUNK
+from manualnet.functional._chunks import pieces
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
@@ -34,7 +34,6 @@ class MaxPool2d(Function):
         ctx.size = x.shape[-2:]
         apart = pair(stride or kernel) == pair(kernel) and pair(padding) == (0, 0) and pair(dilation) == (1, 1)
         ctx.tile = pair(kernel) if apart and not ceil_mode and x.dim() == 4 else None
-        ctx.mark_non_differentiable(output[1])
         save(ctx, output[1])
 
     @staticmethod
@@ -61,16 +60,16 @@ def _lay_tiles(grad_out: Tensor, position: Tensor, size: tuple[int, int], tile: 
     layout = torch.channels_last if innermost else torch.contiguous_format
     grad_x = torch.empty((n, c, height, width), dtype=grad_out.dtype, memory_format=layout)
     # What is left beyond the last whole window.
-    grad_x[:, :, rows * th :].zero_()
-    grad_x[:, :, :, columns * tw :].zero_()
-    corner = torch.arange(0, rows * th, th)[:, None] * width + torch.arange(0, columns * tw, tw)
-    step = max(1, CHUNK // max(1, c * rows * columns))
+    bottom, right = rows * th, columns * tw
+    grad_x[:, :, bottom:].zero_()
+    grad_x[:, :, :, right:].zero_()
+    corner = torch.arange(0, bottom, th)[:, None] * width + torch.arange(0, right, tw)
     # A mask of ones or zeros in every bit picks or drops a cotangent as it is.
     bits = _BITS[grad_out.element_size()]
-    for g, p, target in zip(*(t.split(step) for t in (grad_out, position, grad_x)), strict=True):
+    for g, p, target in pieces(grad_out, position, grad_x):
         for i in range(th):
             for j in range(tw):
-                place = target[:, :, i : i + (rows - 1) * th + 1 : th, j : j + (columns - 1) * tw + 1 : tw]
+                place = target[:, :, i:bottom:th, j:right:tw]
                 mask = (p == corner + (i * width + j)).to(bits).neg_()
                 torch.bitwise_and(g.view(bits), mask, out=place.view(bits))
     return grad_x

@@ -45,6 +45,8 @@ def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) 
         raise ValueError(f"mode has to be either 'batch' or 'row', but got {mode}")
     if not training or p == 0:
         return input
-    examples = input.shape[0] if mode == "row" else 1
-    noise = torch.empty([examples, *[1] * (input.dim() - 1)][: input.dim()], dtype=input.dtype, device=input.device)
+    shape = [1] * input.dim()
+    if mode == "row":
+        shape[0] = input.shape[0]
+    noise = torch.empty(shape, dtype=input.dtype, device=input.device)
     return MultiplyNoise.apply(input, scaled_mask(noise, p))

@@ -1,5 +1,7 @@
 """Stochastic pooling (Zeiler & Fergus 2013): of every window, an element drawn in proportion to its size."""
 
+import math
+
 import torch
 import torch.nn.functional as torch_F
 from torch import Tensor
@@ -93,10 +95,10 @@ def _draw(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: 
 
     Of independent waiting times with rates a_k, the first to end is k with just that probability (a race), so the
     largest a_k / e_k with e_k standard exponential wins. A window of zeros is a tie, which the first position takes;
-    the padding, at -1, never wins.
+    the padding, at -∞, never wins.
     """
     (top, left), (kh, kw) = padding, kernel
-    a = torch_F.pad(widen(x)[0].clamp(min=0), (left, left, top, top), value=-1.0)
+    a = torch_F.pad(widen(x)[0].clamp(min=0), (left, left, top, top), value=-math.inf)
     windows = a.unfold(-2, kh, stride[0]).unfold(-2, kw, stride[1])
     windows = windows.reshape(*windows.shape[:-2], kh * kw)
     winner = (windows / torch.empty_like(windows).exponential_()).argmax(-1)

@@ -17,7 +17,7 @@ def refuse_gradient(name: str, **arguments: Tensor | None) -> None:
         if t is None:
             continue
         backward = t.requires_grad and torch.is_grad_enabled()
-        forward = not torch.compiler.is_compiling() and forward_ad.unpack_dual(t).tangent is not None
+        forward = forward_ad.unpack_dual(t).tangent is not None
         if backward or forward:
             raise RuntimeError(f"{name} is not differentiable with respect to {argument}; detach it")
 

@@ -13,7 +13,7 @@ def class_axis(x: Tensor) -> int:
 
 def along_classes(weight: Tensor, x: Tensor) -> Tensor:
     """``weight`` (C,) in a shape that broadcasts over ``x`` (N, C, …)."""
-    return weight if x.dim() == 1 else weight.reshape(-1, *[1] * (x.dim() - 2))
+    return weight.reshape(-1, *[1] * (x.dim() - 2))
 
 
 def check_classes(
@@ -45,10 +45,11 @@ def check_classes(
             raise RuntimeError(f"weight must have the type of input, {input.dtype}, but got {weight.dtype}")
     if readable(target):
         wrong = (target < 0) | (target >= classes)
+        allowed = f"0 to {classes - 1}"
         if ignore_index is not None:
             wrong = wrong & (target != ignore_index)
+            allowed += f" (or {ignore_index} to ignore it)"
         if wrong.any():
-            allowed = f"0 to {classes - 1}" + ("" if ignore_index is None else f" (or {ignore_index} to ignore it)")
             raise IndexError(f"target {target[wrong][0].item()} is out of bounds: the classes are {allowed}")
     return target
 
@@ -76,7 +77,7 @@ def likelihood_loss(
     of_target = part(counts * log_p.gather(axis, index.unsqueeze(axis)).squeeze(axis))
     if not smoothing:
         return of_target
-    weighted = log_p if weight is None else log_p * along_classes(weight.to(log_p.dtype), log_p)
+    weighted = log_p if weight is None else log_p * along_classes(weight, log_p)
     # Divided one by one, so that a mean whose weights are all 0 is NaN as in PyTorch.
     return (1 - smoothing) * of_target + smoothing / log_p.shape[axis] * part(weighted.sum(axis))
 

@@ -1,6 +1,7 @@
 """What the losses on the difference of two tensors share."""
 
 import warnings
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -17,11 +18,7 @@ def difference(x: Tensor, target: Tensor) -> Tensor:
 
 
 def common_type(*tensors: Tensor | None) -> torch.dtype:
-    dtypes = [t.dtype for t in tensors if t is not None]
-    result = dtypes[0]
-    for dtype in dtypes[1:]:
-        result = torch.promote_types(result, dtype)
-    return result
+    return reduce(torch.promote_types, (t.dtype for t in tensors if t is not None))
 
 
 def rounded(value: Tensor, *tensors: Tensor | None) -> Tensor:

@@ -56,7 +56,7 @@ class CrossEntropyOfProbabilities(Function):
         if ctx.needs_input_grad[1]:
             grad_target = (ctx.smoothing - 1) * each * log_p
             if weight is not None:
-                grad_target = grad_target * along_classes(widen(weight)[0], x)
+                grad_target = grad_target * along_classes(weight, x)
             grad_target = grad_target.to(target.dtype)
         if ctx.needs_input_grad[2]:
             others = [i for i in range(x.dim()) if i != axis]
@@ -70,7 +70,6 @@ class CrossEntropyOfProbabilities(Function):
         log_p, q, s, n, dtype = CrossEntropyOfProbabilities.parts(x, target, weight, ctx.smoothing)
         q_tangent = (1 - ctx.smoothing) * widen(target_tangent)[0]
         if weight is not None:
-            weight, weight_tangent = widen(weight, weight_tangent)
             q_tangent = q_tangent * along_classes(weight, x) + s * along_classes(weight_tangent, x)
         change = q * log_softmax_tangent(*widen(x, x_tangent)) + q_tangent * log_p
         return reduced(-change.sum(class_axis(x)), ctx.reduction, n).to(dtype)

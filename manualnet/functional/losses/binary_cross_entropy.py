@@ -7,7 +7,7 @@ from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import readable
-from manualnet.functional.losses._arguments import fits, need_tensors, refuse_gradient
+from manualnet.functional.losses._arguments import fits, refuse_gradient
 from manualnet.functional.losses._reduce import reduced, resolve, share
 
 # 1e-12 as PyTorch's kernel holds it, in float32.
@@ -30,7 +30,7 @@ class BinaryCrossEntropy(Function):
         p, t = widen(x, target)
         loss = (t - 1) * torch.log1p(-p).clamp_min(-100) - t * torch.log(p).clamp_min(-100)
         if weight is not None:
-            loss = loss * weight.to(loss.dtype)
+            loss = loss * weight
         return reduced(loss, reduction).to(x.dtype)
 
     @staticmethod
@@ -68,13 +68,11 @@ class BinaryCrossEntropy(Function):
     def jvp(ctx, x_tangent, target_tangent, *_):
         x, target, weight = ctx.saved_tensors
         p, t = widen(x, target)
-        change = torch.zeros_like(p)
-        if x_tangent is not None:
-            change = change + BinaryCrossEntropy.slope_x(p, t) * x_tangent
+        change = torch.zeros_like(p) if x_tangent is None else BinaryCrossEntropy.slope_x(p, t) * x_tangent
         if target_tangent is not None:
             change = change + BinaryCrossEntropy.slope_target(p) * target_tangent
         if weight is not None:
-            change = change * weight.to(change.dtype)
+            change = change * weight
         return reduced(change, ctx.reduction).to(x.dtype)
 
 
@@ -117,7 +115,6 @@ def binary_cross_entropy(
     refuse_complex("binary_cross_entropy", input, target)
     if target.size() != input.size():
         raise ValueError(f"target must have the shape of input, {tuple(input.shape)}, but got {tuple(target.shape)}")
-    need_tensors("binary_cross_entropy", input=input, target=target)
     refuse_gradient("binary_cross_entropy", weight=weight)
     input, target, weight = autocast("binary_cross_entropy", input, target, weight)
     if input.dtype != target.dtype:

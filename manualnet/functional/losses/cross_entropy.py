@@ -58,7 +58,7 @@ class CrossEntropy(Function):
         else:
             # q as one tensor: from a p near 1 the same q is then taken that p was multiplied by.
             q = (smoothing / x.shape[axis] * each).unsqueeze(axis).expand(x.shape)
-            q = q if weight is None else q * along_classes(weight.to(wide.dtype), x)
+            q = q if weight is None else q * along_classes(weight, x)
             q = q.scatter_add(axis, index, on_target)
             grad_x = p * q.sum(axis, keepdim=True) - q
         return grad_x.to(x.dtype), None, None, None, None, None

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from manualnet.functional._dtypes import autocast, widen
+from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional.losses._pairs import common_type, difference
@@ -26,8 +26,7 @@ class SquaredError(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target = ctx.saved_tensors
-        (g,) = widen(grad_out)
-        grad = difference(x, target) * g
+        grad = difference(x, target) * grad_out
         grad_x = grad.to(x.dtype) if ctx.needs_input_grad[0] else None
         grad_target = -grad.to(target.dtype) if ctx.needs_input_grad[1] else None
         return grad_x, grad_target
