@@ -1,4 +1,4 @@
-"""The network of figure 5.1 with the numbers that the algorithms are worked out on; column 0 of a matrix is the bias."""
+"""The network of figure 5.1 with the numbers of golden A and B; the first column of each matrix is the bias."""
 
 import torch
 from torch.nn.utils import skip_init

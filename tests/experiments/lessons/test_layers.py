@@ -2,7 +2,7 @@
 
 import torch
 
-from experiments.lessons import network
+from experiments.lessons import figure51
 from experiments.lessons.contents import find
 from experiments.lessons.work import Drawing, Number
 from manualnet import functional as F
@@ -36,18 +36,18 @@ def test_no_link_leads_into_a_unit_that_is_always_1(work_of):
 
 
 def test_the_sample_networks_gradients_are_pytorchs():
-    network = network.layers()
-    grads = torch.autograd.grad(F.squared_error(network(network.X), network.T), list(network.parameters()))
+    network = figure51.layers()
+    grads = torch.autograd.grad(F.squared_error(network(figure51.X), figure51.T), list(network.parameters()))
     w1, b1, w2, b2 = twins = [p.detach().clone().requires_grad_() for p in network.parameters()]
-    hidden = torch.sigmoid(torch.nn.functional.linear(network.X, w1, b1))
+    hidden = torch.sigmoid(torch.nn.functional.linear(figure51.X, w1, b1))
     y = torch.sigmoid(torch.nn.functional.linear(hidden, w2, b2))
-    expected = torch.autograd.grad(reference.squared_error(y, network.T), twins)
+    expected = torch.autograd.grad(reference.squared_error(y, figure51.T), twins)
     torch.testing.assert_close(grads, expected, rtol=1e-14, atol=0)
 
 
 def test_the_global_seed_stays_as_it_was():
     state = torch.get_rng_state()
-    network.layers()
+    figure51.layers()
     for name in ("S3", "S6"):
         find(name).run()
     assert torch.equal(torch.get_rng_state(), state)
