@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import torch
 import tyro
 from rich.console import Console
 
@@ -138,6 +139,7 @@ def run(options: Options, console: Console) -> int:
 
 def main(arguments: list[str] | None = None) -> None:
     options = tyro.cli(Options, args=arguments, prog="python -m experiments.lecture")
+    torch.set_num_threads(1)  # the rows' tensors are small: handing them to a second thread takes longer than the work
     try:
         sys.exit(run(options, Console()))
     except UsageError as error:
