@@ -65,11 +65,12 @@ def _kept_by_both(subject: Subject, sample: Sample) -> tuple[str, Kept, Kept | N
     """The size of the input, and what the function and the reference keep."""
     dtypes = sorted({str(t.dtype).removeprefix("torch.") for t in sample.inputs})
     size = f"{sum(t.nbytes for t in sample.tensors)} bytes of {' and '.join(dtypes)}"
-    theirs = None if subject.spec.reference is None else _kept(subject.reference, sample)
-    return size, _kept(subject.function, sample), theirs
+    theirs = None if subject.spec.reference is None else kept_by(subject.reference, sample)
+    return size, kept_by(subject.function, sample), theirs
 
 
-def _kept(function: Callable, sample: Sample) -> Kept:
+def kept_by(function: Callable, sample: Sample) -> Kept:
+    """What the graph of one call keeps for its backward."""
     sample, kept = fresh(sample), []
 
     def keep(t: Tensor) -> Tensor:

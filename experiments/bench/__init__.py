@@ -1,0 +1,1 @@
+"""What the benchmark measures with, what it measures, and how it shows it."""
