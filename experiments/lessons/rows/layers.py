@@ -48,7 +48,7 @@ def s1(work: Work) -> None:
     work.claim("a matrix product and a sum give the same values", torch.equal(parts, a))
     work.claim("and the same gradients", torch.equal(again[0], grad_x) and torch.equal(again[1], grad_weight))
     slopes = numeric.gradient(lambda w: F.sum(F.linear(x, w, bias) * grad), weight)
-    work.claim("central differences agree", torch.allclose(slopes, grad_weight, atol=1e-8))
+    work.claim("central differences agree", torch.allclose(slopes, grad_weight, rtol=0, atol=1e-8))
     work.ask(
         "G is [[1, −1], [2, 0]] and X is [[1, 2, 0], [0, −1, 3]]. What is the gradient of the first unit's weights?",
         [1, 0, 6],
@@ -117,7 +117,9 @@ def s3(work: Work) -> None:
     y = F.sigmoid(out)
     work.expect("y_k = σ(a_k)", [0.479684], y)
 
-    work.claim("the modules of manualnet.nn give the same y", torch.allclose(figure51.layers()(X), y, rtol=1e-15))
+    work.claim(
+        "the modules of manualnet.nn give the same y", torch.allclose(figure51.layers()(X), y, rtol=1e-14, atol=0)
+    )
     work.ask(
         "x = [1, 2], and a hidden unit has the bias −.2 and the weights [.8, .4]. What does it give out, if h is σ?",
         z[1],
@@ -188,9 +190,9 @@ def s5(work: Work) -> None:
     work.step("e^(a − 5.1)", exponentials, "the largest is 1")
     p = F.softmax(scores, dim=0)
     work.expect("p", [0.129983, 0.869050, 0.000968], p)
-    work.claim("they add up to 1", abs(p.sum() - 1) < 1e-15)
+    work.claim("they add up to 1", abs(p.sum() - 1) < 1e-14)
     naive = scores.exp() / scores.exp().sum()
-    work.claim("subtracting the largest score changes nothing", torch.allclose(p, naive, rtol=1e-14))
+    work.claim("subtracting the largest score changes nothing", torch.allclose(p, naive, rtol=1e-13, atol=0))
 
     grad = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
     work.step("g", grad, "any gradient that comes back")
@@ -198,11 +200,13 @@ def s5(work: Work) -> None:
     (grad_scores,) = torch.autograd.grad(p, scores, grad)
     by_formula = p * (grad - (grad * p).sum())
     work.step("∂L/∂a", grad_scores)
-    work.claim("it is p ⊙ (g − Σ g p)", torch.allclose(grad_scores, by_formula, rtol=1e-14))
+    work.claim("it is p ⊙ (g − Σ g p)", torch.allclose(grad_scores, by_formula, rtol=1e-12, atol=0))
     jacobian = torch.diag(p) - torch.outer(p, p)
-    work.claim("it is the Jacobian pₖ(1[k = j] − pⱼ) times g", torch.allclose(grad_scores, jacobian @ grad, atol=1e-15))
+    work.claim(
+        "it is the Jacobian pₖ(1[k = j] − pⱼ) times g", torch.allclose(grad_scores, jacobian @ grad, rtol=0, atol=1e-14)
+    )
     slopes = numeric.jacobian(lambda a: F.softmax(a, dim=0), scores)
-    work.claim("central differences give that Jacobian", torch.allclose(slopes, jacobian, atol=1e-9))
+    work.claim("central differences give that Jacobian", torch.allclose(slopes, jacobian, rtol=0, atol=1e-9))
 
     large = torch.tensor([1000.0, 0.0], dtype=torch.float64)
     work.step("[1000, 0] by the formula as written", large.exp() / large.exp().sum(), "∞/∞")
@@ -241,12 +245,14 @@ def s6(work: Work) -> None:
 
     layers = figure51.layers()
     layered = layers(X)
-    work.claim("layer by layer, y is the same", torch.allclose(layered, y, rtol=1e-15), f"y = {layered.item():.6f}")
+    work.claim(
+        "layer by layer, y is the same", torch.allclose(layered, y, rtol=1e-14, atol=0), f"y = {layered.item():.6f}"
+    )
     grads = torch.autograd.grad(y, (w1, w2))
     work.step("∂y/∂W₁", grads[0])
     work.step("∂y/∂W₂", grads[1])
     weights, biases = (list(layers.parameters())[i::2] for i in (0, 1))
     for number, grad, weight, bias in zip("12", grads, weights, biases, strict=True):
         grad_bias, grad_weight = torch.autograd.grad(layered, (bias, weight), retain_graph=True)
-        same = torch.allclose(grad, torch.cat([grad_bias[:, None], grad_weight], dim=1), rtol=1e-14)
+        same = torch.allclose(grad, torch.cat([grad_bias[:, None], grad_weight], dim=1), rtol=1e-12, atol=0)
         work.claim(f"and so are the gradients of layer {number}", same)
