@@ -34,7 +34,7 @@ def anchor(file: str, line: int | None = None) -> str:
 
 def listing(file: str, places: Iterable[Place]) -> Markup:
     """The whole file; the lines where ``places`` begin can be linked to."""
-    lines = highlighted((ROOT / file).read_text(encoding="utf-8")).splitlines()
+    lines: list[str] = [*highlighted((ROOT / file).read_text(encoding="utf-8")).splitlines()]
     for line in {place.line for place in places if place.line > 1}:
         lines[line - 1] = f'<span class="place" id="{anchor(file, line)}">{lines[line - 1]}</span>'
     return Markup("\n".join(lines))
