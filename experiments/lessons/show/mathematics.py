@@ -19,11 +19,11 @@ _TIDIED = (
     (r"([,;])(?=\S)", r"\1 "),
     (r"([a-z]{3,}) (?=[(_])", r"\1"),
 )
-# As TeX spaces them: a function stands off from its neighbours but for its bracket, and ∂, ∇ and / do not.
+# As TeX spaces them: a function stands off from its neighbours but for its bracket, and ∂, ∇, / and ‖ do not.
 _SPACING = (
     (r"<m[io]>([a-z]{2,})</m[io]>", r'<mo lspace="0.167em" rspace="0.167em">\1</mo>'),
     (r' rspace="0.167em">(\w+</mo><mo[^>]*>&#x00028;)', r' rspace="0">\1'),
-    (r"<mo>(&#x0(?:2202|2207|002F);)</mo>", r'<mo lspace="0" rspace="0">\1</mo>'),
+    (r"<mo>(&#x0(?:2202|2207|002F|2016);)</mo>", r'<mo lspace="0" rspace="0" stretchy="false">\1</mo>'),
 )
 _LARGE = {"∑": "Σ", "∏": "Π"}
 

@@ -47,6 +47,7 @@ def html(rows: list[Row], works: Mapping[str, Work]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"line": prose.line, "markdown": prose.text, "source": listing.highlighted, "value": value}
+    environment.tests["short"] = lambda text: max(map(len, text.splitlines())) <= 36
     checked = [entry for row in rows for entry in works[row.name].of(Number) + works[row.name].of(Claim)]
     return environment.get_template("page.html.jinja").render(
         css=Markup(_read("page.css")),
@@ -57,6 +58,7 @@ def html(rows: list[Row], works: Mapping[str, Work]) -> str:
         kinds={kind.__name__: kind for kind in (Step, Number, Claim, Slip, Question, Drawing)},
         hidden=lambda work: len(work.of(Question)) > len(work.of(Number)),
         figure=figure,
+        sequences=_sequences,
         places=lambda row: [place(code) for code in row.code],
         rules=lambda row: {rule: listing.rule(rule) for code in row.code for rule in rules(code)},
         files=files,
@@ -73,7 +75,9 @@ def figure(drawing: Drawing) -> Markup:
     text = re.sub(
         r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", text, flags=re.DOTALL
     )
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{drawing.name}-", text)
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
+    text = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", text)
+    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{drawing.name}-", text)
     opening, rest = text.split(">", 1)
     width = re.search(r' width="([\d.]+)pt"', opening)
     opening = re.sub(r' (?:width|height)="[\d.]+pt"', "", opening)
@@ -108,6 +112,12 @@ def _files(rows: list[Row]) -> dict[str, dict[Row, list[Place]]]:
             if (ROOT / file).is_file():
                 files.setdefault(file, {}).setdefault(row, [])
     return dict(sorted(files.items()))
+
+
+def _sequences(drawings: list[Drawing]) -> list[list[Drawing]]:
+    """Figures one by one, but together those that differ in the number at the end: frames of one sequence."""
+    stems = groupby(drawings, key=lambda drawing: re.sub(r"-\d+$", "-", drawing.name))
+    return [list(frames) for _, frames in stems]
 
 
 def _read(name: str) -> str:

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from experiments.lessons.show.listing import highlighted
 from experiments.lessons.show.mathematics import INLINE, mathml, plain
 
-LONG = 24  # characters of an inline formula that may not fit beside text on a phone
+LONG = 36  # characters of an inline formula that may not fit beside text on a phone
 
 
 class Prose:
@@ -25,8 +26,8 @@ class Prose:
     >>> prose = Prose(lambda address: None)
     >>> print(prose.text("See [S24](#s24), **now**."))
     <p>See S24, <strong>now</strong>.</p>
-    >>> print(prose.line("`a` is 2 < 3 * 4 * 5"))
-    <code>a</code> is 2 &lt; 3 * 4 * 5
+    >>> print(prose.line("`a_1` is a_1 < 3 * 4 * 5"))
+    <code>a_1</code> is a<sub>1</sub> &lt; 3 * 4 * 5
     """
 
     def __init__(self, link: Callable[[str], str | None]) -> None:
@@ -39,6 +40,7 @@ class Prose:
         for markdown in (self._blocks, self._lines):
             markdown.inline.ruler.before("backticks", "math", _math)
             markdown.add_render_rule("math", lambda self, tokens, i, options, env: _inline(tokens[i].content))
+        self._lines.add_render_rule("text", lambda self, tokens, i, options, env: _lowered(tokens[i].content))
         self._blocks.add_render_rule("fence", lambda self, tokens, i, options, env: _fence(tokens[i]))
         self._blocks.add_render_rule("table_open", lambda *_: '<div class="scroll"><table>\n')
         self._blocks.add_render_rule("table_close", lambda *_: "</table></div>\n")
@@ -69,8 +71,8 @@ class Prose:
 
 
 def formula(latex: str) -> Markup:
-    r"""A formula in lines of its own; equations with \qquad between them stand side by side if there is room."""
-    parts = [part.strip() for part in latex.split(r"\qquad")]
+    r"""A formula in lines of its own; equations with \quad between them stand side by side if there is room."""
+    parts = [part.strip() for part in re.split(r"\\q?quad\b", latex)]
     if any(part.count(opening) != part.count(closing) for part in parts for opening, closing in _PAIRS):
         parts = [latex]
     equations = "".join(mathml(part, display=True) for part in parts if part.strip(" ,"))
@@ -78,6 +80,11 @@ def formula(latex: str) -> Markup:
 
 
 _PAIRS = ((r"\begin", r"\end"), (r"\left", r"\right"), ("{", "}"))
+
+
+def _lowered(text: str) -> str:
+    """Plain text in which W_1, dL/dw_ji and δ_k have an index that is one."""
+    return re.sub(r"(?<!\w)([d∂]?[^\W\d_])_(\w{1,4})(?!\w)", r"\1<sub>\2</sub>", escapeHtml(text))
 
 
 def _inline(latex: str) -> str:
@@ -101,7 +108,7 @@ def _fence(token: Token) -> str:
     if token.info.strip() == "python":
         kind = "pycon" if re.match(r"\s*>>>", token.content) else "python"
         return f"<pre><code>{highlighted(token.content, kind)}</code></pre>\n"
-    return f"<pre><code>{escape(token.content)}</code></pre>\n"
+    return f"<pre><code>{escapeHtml(token.content)}</code></pre>\n"
 
 
 def _cautions(state: StateCore) -> None:

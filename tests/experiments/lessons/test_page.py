@@ -6,6 +6,7 @@ import pytest
 
 from experiments import lecture
 from experiments.lessons.contents import PARTS, ROWS, find
+from experiments.lessons.figures import style
 from experiments.lessons.show import page
 from experiments.lessons.show.prose import Prose, formula
 from experiments.lessons.work import Claim, Drawing, Number, Question, Work
@@ -35,7 +36,7 @@ def element(html, row):
 def test_a_row_shows_all_that_it_works_out(html, work_of):
     found = element(html("S24"), "S24")
     assert found.count('class="holds"') == len(work_of("S24").of(Number) + work_of("S24").of(Claim))
-    assert '<td class="value" data-label="computed">[2.9, 0, 12.9]</td>' in found
+    assert '<td class="value short" data-label="computed">[2.9, 0, 12.9]</td>' in found
     assert "max(0, 2.9) + max(0, −3.9)" in found
     (question,) = work_of("S24").of(Question)
     asked, _, answered = found.partition("<details>\n<summary>Answer")
@@ -100,6 +101,28 @@ def test_figures_have_ids_of_their_own(work_of):
     assert "<metadata" not in one
 
 
+def test_a_picture_that_is_shown_twice_has_no_id_twice():
+    def twice():
+        figure = style.new()
+        for axes in figure.subplots(1, 2):
+            axes.imshow([[0, 1], [1, 0]])
+        return figure
+
+    found = page.figure(Drawing("S1-twice", "", twice))
+    assert found.count("<image") == 2
+    ids = re.findall(r'\bid="([^"]+)"', found)
+    assert len(ids) == len(set(ids))
+
+
+def test_frames_of_a_sequence_are_side_by_side(html, work_of):
+    names = [drawing.name for drawing in work_of("S59").of(Drawing)]
+    assert names == ["S59-0", "S59-1", "S59-2"]
+    (strip,) = re.findall(r'<div class="frames">.*?</div></div>', html("S59"), re.DOTALL)
+    assert strip.count("<figure>") == 3
+    assert '<span class="number">2 of 3</span>' in strip
+    assert 'class="frames"' not in html("S7")
+
+
 def test_links_lead_to_what_the_page_has(html):
     found = element(html("S23"), "S23")
     assert "S24" in found
@@ -133,12 +156,12 @@ def test_markdown(markdown, expected):
 
 def test_a_long_formula_may_leave_its_line_on_a_phone():
     prose = Prose(lambda address: None)
-    assert 'class="math long"' in prose.text("$`" + "x + " * 20 + "y`$")
+    assert 'class="math long"' in prose.text("$`" + "x + " * 30 + "y`$")
     assert 'class="math long"' not in prose.text("$`x + y`$")
 
 
 def test_equations_side_by_side_may_stand_one_below_the_other():
-    assert formula(r"x = 1, \qquad y = 2").count("<math") == 2
+    assert formula(r"x = 1, \qquad y = 2, \quad z = 3").count("<math") == 3
     assert formula(r"x = \begin{cases} 1 \qquad 2 \end{cases}").count("<math") == 1
 
 
