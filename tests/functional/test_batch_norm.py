@@ -1,5 +1,7 @@
 """What the spec cannot say of batch normalisation: running statistics, types, errors and compositions."""
 
+from itertools import product
+
 import pytest
 import torch
 from torch.nn.functional import batch_norm as pytorchs
@@ -31,6 +33,14 @@ def test_running_statistics_move_as_in_pytorch(shape, momentum, dtype):
     F.batch_norm(x, *ours, weight, bias, False, momentum)
     F.batch_norm(x[:0], *ours, weight, bias, True, momentum)
     assert all(torch.equal(a, b) for a, b in zip(ours, before, strict=True))
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_running_statistics_of_half_precision_are_rounded_once(half):
+    x, mean, var, *_ = _inputs(8, 300, dtype=half)
+    moved = mean.clone()
+    F.batch_norm(x, moved, var.clone(), None, None, True, 0.3)
+    assert torch.equal(moved, (0.7 * mean.float() + 0.3 * x.float().mean(0)).to(half))
 
 
 def test_running_statistics_carry_no_derivative():
@@ -119,6 +129,10 @@ ERRORS = {
     "mixed statistics": (X.bfloat16(), M, V, V.bfloat16(), V.bfloat16()),
     "statistics with a gradient": (X, M.clone().requires_grad_(), V),
     "no channel axis": (torch.randn(3), None, None, None, None, True),
+    "no channel axis in evaluation": (torch.randn(3), torch.zeros(0), torch.zeros(0)),
+    "a lone number": (torch.tensor(1.0), None, None, None, None, True),
+    "a lone value without a channel axis": (torch.randn(1), None, None, None, None, True),
+    "an example without channels": (torch.randn(1, 0), None, None, None, None, True),
     "no tensor": ([1.0], M, V),
     "momentum None": (X, M, V, None, None, True, None),
 }
@@ -130,6 +144,42 @@ def test_errors_have_pytorchs_type(args):
         pytorchs(*args)
     with pytest.raises(expected.type):
         F.batch_norm(*args)
+
+
+@pytest.mark.parametrize("x", [torch.randn(3), torch.tensor(1.0)])
+def test_the_shape_is_named_where_the_channel_axis_is_missing(x):
+    with pytest.raises(IndexError, match=r"must be \(N, C"):
+        F.batch_norm(x, None, None, training=True)
+
+
+def _type(function, *args):
+    try:
+        return function(*args).dtype
+    except Exception as error:
+        return type(error)
+
+
+FLOATING = [torch.float64, torch.float32, torch.bfloat16]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dtypes", list(product(FLOATING, [None, *FLOATING], [None, *FLOATING])), ids=str)
+def test_types_are_refused_as_in_pytorch(dtypes, training):
+    x, *others = (None if dtype is None else torch.ones(3, dtype=dtype) for dtype in dtypes)
+    args = [a for a in others for _ in range(2)]
+    assert _type(F.batch_norm, x.expand(4, 3), *args, training) == _type(pytorchs, x.expand(4, 3), *args, training)
+
+
+def test_statistics_may_require_a_gradient_where_none_is_taken():
+    with torch.no_grad():
+        y = F.batch_norm(X, M.clone().requires_grad_(), V)
+    assert torch.equal(y, F.batch_norm(X, M, V))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_nothing_at_all_is_allowed_as_in_pytorch(training):
+    args = (torch.zeros(0), torch.zeros(0), torch.zeros(0), None, None, training)
+    assert F.batch_norm(*args).shape == pytorchs(*args).shape == (0,)
 
 
 def test_complex_is_refused():
@@ -170,10 +220,11 @@ def test_hessian_and_per_example_gradients():
         torch.testing.assert_close(ours, theirs)
 
 
-def test_batch_statistics_are_outputs_with_a_gradient():
+@pytest.mark.parametrize("examples", [1, 3])
+def test_batch_statistics_are_outputs_with_a_gradient(examples):
     from manualnet.functional.layers.batch_norm import BatchNormTraining
 
-    x, _, _, weight, bias = (t.requires_grad_() for t in _inputs(3, 2))
+    x, _, _, weight, bias = (t.requires_grad_() for t in _inputs(examples, 2))
 
     def function(x, weight, bias):
         return BatchNormTraining.apply(x, weight, bias, 1e-3)

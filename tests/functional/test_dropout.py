@@ -32,6 +32,11 @@ def test_one_seed_gives_pytorchs_values_and_gradients_bit_by_bit(name, p, dtype)
         assert torch.equal(torch.autograd.grad(y, x, g)[0], torch.autograd.grad(expected, x, g)[0])
 
 
+def test_a_probability_may_be_a_tensor():
+    x, p = torch.randn(50, 7), torch.tensor(0.3)
+    assert torch.equal(_seeded(F.dropout, x, p), _seeded(torch.nn.functional.dropout, x, p))
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_stream_goes_on_where_pytorchs_does(name):
     ours, theirs, more = OPERATIONS[name]
@@ -45,9 +50,15 @@ def test_the_stream_goes_on_where_pytorchs_does(name):
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_without_effect_the_input_itself_comes_back(name):
     function, _, more = OPERATIONS[name]
-    x = torch.ones(3, 2)
-    assert function(x, 0.0, *more) is x
-    assert function(x, 0.5, *more, training=False) is x
+    for x in (torch.ones(3, 2), torch.ones(2, 2).long()):
+        assert function(x, 0.0, *more) is x
+        assert function(x, 0.5, *more, training=False) is x
+
+
+def test_dropping_of_nothing_gives_the_input_itself():
+    for x in (torch.ones(0, 2), torch.ones(0, 2).long()):
+        assert torch.nn.functional.dropout(x) is x
+        assert F.dropout(x) is x
 
 
 def test_infinity_and_nan_as_pytorch():

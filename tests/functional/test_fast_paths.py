@@ -5,6 +5,7 @@ import importlib
 import pytest
 import torch
 import torch.autograd.forward_ad as forward_ad
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from manualnet import functional as F
 
@@ -86,3 +87,34 @@ def test_it_leaves_tangents_alone(path):
         y = function(*duals)
         torch.autograd.grad(y, duals, torch.ones_like(y))
     assert ran == []
+
+
+class _Products(TorchDispatchMode):
+    """Keeps how many numbers each entry of a matrix product sums."""
+
+    def __init__(self):
+        super().__init__()
+        self.summed = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.mm.default:
+            self.summed.append(args[0].shape[1])
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_convolution_unfolds_a_few_pictures_at_a_time(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("manualnet.functional.layers.conv2d"), "_ROWS", 13)
+    x, weight = torch.randn(7, 3, 3, 4), torch.randn(5, 3, 2, 3)
+    with _Products() as products:
+        (grad,) = _gradients(lambda w: F.conv2d(x, w), [weight])
+    positions = 2 * 2
+    assert products.summed == [3 * positions, 3 * positions, 1 * positions]
+    expected = _gradients(lambda w: torch.nn.functional.conv2d(x, w), [weight])
+    torch.testing.assert_close((grad,), expected)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_gradient_of_max_pooling_is_laid_out_as_its_input(layout):
+    x = torch.randn(2, 3, 4, 4).contiguous(memory_format=layout)
+    (grad,) = _gradients(lambda x: F.max_pool2d(x, 2), [x])
+    assert grad.is_contiguous(memory_format=layout)

@@ -23,3 +23,14 @@ def test_a_tangent_at_a_kink_follows_the_convention(spec, kink):
         change = forward_ad.unpack_dual(spec.function(*sample.args, **sample.kwargs)).tangent
     expected = sum((g * t).sum() for g, t in zip(kink.gradients, tangents, strict=True))
     torch.testing.assert_close(change.sum(), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["hinge_loss", "triplet_loss"])
+def test_a_margin_met_exactly_has_no_second_derivative(name):
+    for kink in SPECS[name].kinks():
+        sample = kink.sample
+        y = SPECS[name].function(*sample.args, **sample.kwargs).sum()
+        slopes = torch.autograd.grad(y, sample.inputs, create_graph=True)
+        bends = torch.autograd.grad(sum(s.square().sum() + s.sum() for s in slopes), sample.inputs)
+        for bend in bends:
+            assert torch.equal(bend, torch.zeros_like(bend))

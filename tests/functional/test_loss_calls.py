@@ -1,6 +1,7 @@
 """How the losses are called: well and ill-formed arguments end as PyTorch's, in value, type and exception."""
 
 import warnings
+from fractions import Fraction
 from itertools import product
 
 import pytest
@@ -161,7 +162,7 @@ def test_types_and_their_errors_are_pytorchs(name, dtypes, reduction):
 @pytest.mark.parametrize(
     ("name", "args", "kwargs", "error", "message"),
     [
-        ("hinge_loss", (_x(3, 4), tensor([0, 4, 1])), {}, IndexError, "target 4 is out of bounds"),
+        ("hinge_loss", (_x(3, 4), tensor([0, 4, 1])), {}, IndexError, "target 4 .* 0 to 3$"),
         ("hinge_loss", (_x(3, 4), tensor([0, -1, 1])), {}, IndexError, "target -1 is out of bounds"),
         ("hinge_loss", (_x(3, 4, 2), _i(3, 2)), {}, ValueError, "shape"),
         ("hinge_loss", (_x(3, 4), _i(2)), {}, ValueError, "one target per example"),
@@ -173,6 +174,7 @@ def test_types_and_their_errors_are_pytorchs(name, dtypes, reduction):
         ("squared_error", (_i(3), _i(3)), {}, NotImplementedError, "floating point"),
         ("triplet_loss", (_x(3, 2), _x(3, 2), _x(2)), {}, ValueError, "one shape"),
         ("triplet_loss", (_x(), _x(), _x()), {}, ValueError, "one shape"),
+        ("triplet_loss", (_x(2), [0.5, 0.5], _x(2)), {}, TypeError, "positive must be a Tensor, but got list"),
         ("triplet_loss", (_i(2), _i(2), _i(2)), {}, NotImplementedError, "floating point"),
         ("triplet_loss", (_x(2), _x(2), _x(2)), {"reduction": "median"}, ValueError, "not a valid value"),
         ("cross_entropy", (_x(3, 4), tensor([0, 7, 1])), {}, IndexError, r"target 7 .* 0 to 3 \(or -100"),
@@ -182,3 +184,35 @@ def test_types_and_their_errors_are_pytorchs(name, dtypes, reduction):
 def test_errors_say_what_is_wrong(name, args, kwargs, error, message):
     with pytest.raises(error, match=message):
         getattr(functional, name)(*args, **kwargs)
+
+
+@pytest.mark.parametrize("number", [Fraction(1, 2), tensor(0.5)])
+@pytest.mark.parametrize(
+    ("name", "args", "argument"),
+    [
+        ("hinge_loss", ONE, "margin"),
+        ("triplet_loss", (_x(3, 4), 2 * _x(3, 4), _x(3, 4)), "margin"),
+        ("cross_entropy", ONE, "label_smoothing"),
+        ("cross_entropy", PAIR, "label_smoothing"),
+    ],
+)
+def test_a_number_may_come_in_any_form(name, args, argument, number):
+    loss = getattr(functional, name)
+    result = loss(*args, **{argument: number})
+    assert result.item() > 0
+    assert torch.equal(result, loss(*args, **{argument: 0.5}))
+
+
+@pytest.mark.parametrize("dtypes", [(torch.float32, torch.int64), (torch.uint8, torch.float64)])
+def test_squared_error_of_numbers_and_integers(dtypes):
+    x, t = torch.full((2,), 3, dtype=dtypes[0]), torch.full((2,), 1, dtype=dtypes[1])
+    error = functional.squared_error(x, t)
+    assert (error.item(), error.dtype) == (4.0, torch.promote_types(*dtypes))
+
+
+def test_a_warning_names_the_line_of_the_caller():
+    with pytest.warns(UserWarning, match="different to the input size") as sizes:
+        functional.mse_loss(_x(3, 1), _x(3))
+    with pytest.warns(UserWarning, match="elementwise_mean") as older:
+        functional.l1_loss(*PAIR, reduction="elementwise_mean")
+    assert [w.filename for w in (*sizes, *older)] == [__file__] * 2

@@ -166,6 +166,16 @@ def test_the_rule_itself_sums_what_was_broadcast(name):
     assert (grad_x.shape, grad_target.shape) == (x.shape, t.shape)
 
 
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+def test_what_was_broadcast_is_summed_before_it_is_rounded(name):
+    """Eleven shares of 1/33, each rounded by itself, would add up to less than the 1/3 that they are."""
+    x = torch.ones(3, 1, dtype=torch.bfloat16, requires_grad=True)
+    target = torch.full((3, 11), 0.5, dtype=torch.bfloat16)
+    with pytest.warns(UserWarning, match="different to the input size"):
+        getattr(functional, name)(x, target).backward()
+    assert torch.equal(x.grad, torch.full((3, 1), 1 / 3).bfloat16())
+
+
 def test_the_right_class_of_one_leaves_no_rounding():
     """The right class is left out of the hinge, not subtracted again."""
     assert functional.hinge_loss(tensor([1e8, 0.0]), tensor(0)).item() == 0

@@ -182,3 +182,12 @@ def test_compiles_in_one_graph(name, kwargs):
     torch.compiler.reset()
     compiled = torch.compile(penalty, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(_gradients(compiled, tensors, **kwargs), _gradients(penalty, tensors, **kwargs))
+
+
+@each_call
+def test_the_rule_itself_gives_each_tensor_a_gradient_of_its_type(name, kwargs):
+    """Asked for directly: autograd's engine would cast it."""
+    tensors = [torch.ones((), dtype=torch.bfloat16), torch.ones(2), torch.ones((), dtype=torch.float64)]
+    penalty = getattr(functional, name)(*[t.requires_grad_() for t in tensors], **kwargs)
+    grads = penalty.grad_fn.apply(torch.ones_like(penalty))
+    assert [g.dtype for g in grads if g is not None] == [t.dtype for t in tensors]

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from manualnet import functional as F
+from manualnet.functional.layers.avg_pool2d import _counts
 
 SEED = 20240122
 POOLS = {
@@ -61,6 +63,42 @@ def test_half_precision_is_as_accurate_as_pytorch(name, dtype):
         assert a.dtype == dtype
         ulp = e.abs().max() * torch.finfo(dtype).eps
         assert (a.double() - e).abs().max() <= 2 * (b.double() - e).abs().max() + 4 * ulp
+
+
+class _Sums(TorchDispatchMode):
+    """Keeps the types in which scattered numbers are added."""
+
+    def __init__(self):
+        super().__init__()
+        self.types = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.scatter_add.default:
+            self.types.add(args[0].dtype)
+        return func(*args, **(kwargs or {}))
+
+
+def test_cotangents_of_one_maximum_are_added_in_float32():
+    """By itself the CPU's kernel would do so too, but a GPU's would not."""
+    x = _image(1, 5, 5, dtype=torch.bfloat16).requires_grad_()
+    y = F.max_pool2d(x, 3, 1)
+    with _Sums() as sums:
+        y.sum().backward()
+    assert sums.types == {torch.float32}
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_the_counts_of_windows(padding):
+    """Of both axes with the wrong sign they would give the right divisor."""
+    counts = _counts(torch.empty(3, 2), 0, 5, 2, 2, padding, False)
+    assert counts.tolist() == [[2, 2, 1], [1, 2, 2]][padding]
+
+
+def test_adaptive_pooling_to_nothing():
+    x = _image(1, 2, 4, 4).requires_grad_()
+    y = F.adaptive_avg_pool2d(x, (0, 2))
+    assert y.shape == (1, 2, 0, 2)
+    assert torch.equal(torch.autograd.grad(y.sum(), x)[0], torch.zeros_like(x))
 
 
 @pytest.mark.parametrize("name", POOLS)
@@ -151,6 +189,16 @@ def test_the_padding_is_never_drawn(dtype):
     x = torch.rand(8, 5, 5).add(1).to(dtype)
     assert (F.stochastic_pool2d(x, 3, 1, 1) >= 1).all()
     assert torch.equal(F.stochastic_pool2d(torch.zeros(1, 5, 5), 3, 2, 1), torch.zeros(1, 3, 3))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_draws_as_float32(dtype):
+    """In few bits many waiting times would be equal, and the first of the window would win too often."""
+    x = _image(4, 32, 32, dtype=dtype)
+    torch.manual_seed(SEED)
+    drawn = F.stochastic_pool2d(x, 8)
+    torch.manual_seed(SEED)
+    assert torch.equal(drawn, F.stochastic_pool2d(x.float(), 8).to(dtype))
 
 
 def test_overlapping_windows_draw_on_their_own():

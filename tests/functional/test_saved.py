@@ -1,4 +1,4 @@
-"""Nothing is saved that no derivative needs."""
+"""Nothing is saved or copied that no derivative needs."""
 
 from typing import ClassVar
 
@@ -19,6 +19,12 @@ def test_a_product_saves_the_other_factor(name):
         y = getattr(F, name)(x.requires_grad_(needs_x), weight.requires_grad_(needs_weight))
         saved = y.grad_fn.saved_tensors
         assert [t is not None for t in saved] == [needs_weight, needs_x]
+
+
+def test_padding_that_is_even_is_left_to_the_convolution():
+    x = torch.ones(1, 1, 4, 4, requires_grad=True)
+    y = F.conv2d(x, torch.ones(1, 1, 3, 5), padding="same")
+    assert y.grad_fn.next_functions[0][0].variable is x
 
 
 class _Recorded(Function):

@@ -59,4 +59,4 @@ def _rows(t: Tensor) -> Tensor:
 
 def applies(x: Tensor) -> bool:
     """Pictures on the CPU with their channels innermost."""
-    return x.device.type == "cpu" and x.numel() > 0 and x.is_contiguous(memory_format=torch.channels_last)
+    return x.device.type == "cpu" and bool(x.numel()) and x.is_contiguous(memory_format=torch.channels_last)
