@@ -37,7 +37,7 @@ class Sum(Function):
     def jvp(ctx, x_dot, *_):
         dim, keepdim, dtype = ctx.settings
         if not ctx.shape:
-            return x_dot.unsqueeze(0).sum(0, dtype=dtype)  # gradcheck's batching cannot sum a scalar
+            return x_dot.sum(0, dtype=dtype)  # gradcheck's batching cannot sum a scalar
         return torch.sum(x_dot, dim, keepdim, dtype=dtype)
 
 
