@@ -149,8 +149,7 @@ def measure(options: Options, precision: str, show: Callable[..., None]) -> Meas
         found = recorded.calls(setting(name, options.quick), precision)
         result.calls += [calls.measure(call, work) for call in found]
     if result.calls:
-        title = f"calls that the models make in a training step, {precision}"
-        show(table.details(title, result.calls, [m.call.label for m in result.calls]))
+        show(table.of_models(result.calls, precision))
     for name in _progress(chosen("models", MODELS, only), "models"):
         result.models.append(models.measure(setting(name, options.quick), precision, work))
     if result.models:

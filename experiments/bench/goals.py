@@ -76,7 +76,15 @@ def of_calls(measured: Sequence[calls.Measured]) -> list[Goal]:
         return []
     mean = statistics.geometric_mean(m.race.ratio().median for m in measured)
     names = len({m.call.function for m in measured})
-    return [Goal("geometric mean of the models' calls", mean, 1.0, "×", f"{len(measured)} calls, {names} functions")]
+    return [
+        Goal(
+            "geometric mean of the models' calls",
+            mean,
+            1.0,
+            "×",
+            f"{len(measured)} calls of {names} function{'s' * (names != 1)}",
+        )
+    ]
 
 
 def of_models(measured: Sequence[models.Measured]) -> list[Goal]:

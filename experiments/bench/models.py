@@ -1,6 +1,7 @@
 """A whole training step of a model, manual gradients against the twin's: the step that the trainer makes."""
 
 import dataclasses
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -108,6 +109,7 @@ class Measured:
 
 def measure(config: Config, precision: str, effort: Effort) -> Measured:
     """Race the two steps; then one more step of each to count, where it disturbs no clock."""
+    gc.collect()  # what an earlier model left in cycles
     manual, twin = Step(config, precision, "manual"), Step(config, precision, "automatic")
     result = race(_side(manual), _side(twin), effort)
     with FlopCounterMode(display=False) as counter:

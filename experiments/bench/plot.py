@@ -10,6 +10,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from experiments.bench import calls, models
 from experiments.bench.goals import LARGE, limit
 from experiments.bench.growth import Growth
+from experiments.bench.units import bytes_
 from experiments.lessons.figures import style
 
 _MARKERS = {"float32": ("o", style.BLUE), "bfloat16": ("s", style.RED), "float64": ("^", style.GREEN)}
@@ -38,7 +39,8 @@ def functions(measured: Sequence[calls.Measured]) -> Figure:
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(names) - 0.4, -0.6)
     _ratios(axes)
-    axes.set_xlabel("time, manual / automatic")
+    size = bytes_(max(m.call.bytes for m in largest.values()))
+    axes.set_xlabel(f"time of forward and backward on {size}, manual / automatic")
     handles = [
         Line2D([], [], marker=m, color=c, linestyle="-", linewidth=1.2, markersize=5, label=dtype)
         for dtype, (m, c) in _MARKERS.items()
@@ -78,7 +80,8 @@ def steps(measured: Sequence[models.Measured]) -> Figure:
             colour, hatch = kinds[kind]
             at = y + (i - 1) * 0.26
             axes.barh(at, value, 0.24, color=colour, hatch=hatch, edgecolor="white", label=kind if y == 0 else None)
-            axes.annotate(f"{value:.2f}", (value, at), (4, 0), textcoords="offset points", va="center", fontsize=8)
+            end = max(value, ratio.high) if kind == "time" else value
+            axes.annotate(f"{value:.2f}", (end, at), (4, 0), textcoords="offset points", va="center", fontsize=8)
         axes.plot([ratio.low, ratio.high], [y - 0.26] * 2, color=style.BLACK, linestyle="-", linewidth=1.2)
     axes.axvline(1, color=style.BLACK, linestyle="-", linewidth=0.8)
     axes.set_yticks(range(len(measured)), [f"{m.config.model}\n{m.precision}" for m in measured])
@@ -105,18 +108,16 @@ def growth(measured: Sequence[Growth]) -> Figure:
 
 
 def _line(axes: Axes, g: Growth, sides: dict[str, list[float]], unit: str) -> None:
-    start = sides["manual"][0]
-    axes.plot(
-        g.values, [start * v / g.values[0] for v in g.values], color=style.GREY, linestyle=":", label="in proportion"
-    )
+    line = [sides["manual"][0] * v / g.values[0] for v in g.values]
+    axes.plot(g.values, line, color=style.GREY, linestyle=":", label="in proportion")
     for side, marker, colour, dash in (("manual", "o", style.BLUE, "-"), ("twin", "s", style.RED, "--")):
         axes.plot(g.values, sides[side], marker, color=colour, linestyle=dash, markersize=5, label=side)
     axes.set(xscale="log", yscale="log", ylabel=unit)
     axes.set_xlabel(f"{g.model}: {g.axis.replace('_', ' ')}")
     axes.set_xticks(g.values, [str(v) for v in g.values])
-    everything = [v for values in sides.values() for v in values]
-    low, high = min(everything), max(everything)
-    ticks = [t for e in range(-3, 7) for m in (1, 2, 5) if low * 0.7 <= (t := m * 10.0**e) <= high * 1.5]
+    low, high = axes.get_ylim()
+    ticks = [t for e in range(-3, 7) for m in (1, 2, 3, 5) if low <= (t := m * 10.0**e) <= high]
     axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    axes.set_ylim(low, high)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_minor_locator(NullLocator())

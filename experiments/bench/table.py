@@ -25,7 +25,8 @@ def functions(measured: Sequence[calls.Measured]) -> Iterator[Group]:
                 rows.setdefault(m.call.function, []).append(m)
         yield _by_size(dtype, list(rows.values()))
     if labelled := [m for m in measured if m.call.label]:
-        yield details("larger calls of the specs", labelled, [m.call.dtype for m in labelled])
+        marks = [(m.call.dtype, m.call.label) for m in labelled]
+        yield details("the specs' own large calls", "sample", labelled, marks)
 
 
 def _by_size(dtype: str, rows: list[list[calls.Measured]]) -> Group:
@@ -59,17 +60,24 @@ def _cell(m: calls.Measured) -> Text:
     return Text(f"{value}!", style="bold red") if misses(m) else Text(f"{value} ")
 
 
-def details(title: str, measured: Sequence[calls.Measured], marks: Sequence[str]) -> Group:
-    """A row a call, with a mark of one's own before it."""
+def of_models(measured: Sequence[calls.Measured], precision: str) -> Group:
+    """The calls that the models make."""
+    marks = [(m.call.label, "×".join(map(str, m.call.shape)) or "1") for m in measured]
+    return details(f"calls that the models make in a training step, {precision}", "input", measured, marks)
+
+
+def details(title: str, marked: str, measured: Sequence[calls.Measured], marks: Sequence[tuple[str, str]]) -> Group:
+    """A row a call, with a mark before its name and one after it."""
     table = _table()
     table.add_column("", no_wrap=True)
     table.add_column("function", no_wrap=True, overflow="ellipsis", max_width=13)
-    _numbers(table, "input", *SIDES, "ratio (quartiles)", "kept")
-    for mark, m in zip(marks, measured, strict=True):
+    table.add_column(marked, justify="right", no_wrap=True, overflow="ellipsis", max_width=16)
+    _numbers(table, *SIDES, "ratio (quartiles)", "kept")
+    for (before, after), m in zip(marks, measured, strict=True):
         table.add_row(
-            mark,
+            before,
             m.call.function,
-            "×".join(map(str, m.call.shape)) or "1",
+            after,
             *(duration(m.race.seconds(side).median) for side in SIDES),
             spread(m.race.ratio()),
             _ratio(m.manual.all, m.twin.all),

@@ -87,7 +87,6 @@ class Effort:
 def race(manual: Side, twin: Side, effort: Effort) -> Race:
     """Manual, twin, manual, twin, …: first rounds that do not count, then rounds that do."""
     clock, collecting = effort.clock, gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         for _ in range(effort.warmup):
