@@ -45,7 +45,7 @@ class Options:
     """
 
     only: list[str] = dataclasses.field(default_factory=list)
-    """Sections, functions or models, such as: models, relu gelu, convnet. --list prints them."""
+    """Sections, functions or models, such as: models, relu gelu, convnet (linear is both). --list prints them."""
     quick: bool = False
     """Fewer sizes and rounds, smaller batches: under two minutes, for a first impression."""
     dtypes: list[Literal["float64", "float32", "bfloat16"]] = dataclasses.field(

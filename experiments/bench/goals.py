@@ -67,7 +67,7 @@ def _worst(
     missed = sum(value(m) > limit for m in group)
     call = worst.call
     where = f"{call.function} {call.label} {call.dtype}".replace("  ", " ")
-    return Goal(name, value(worst), limit, unit, f"{where}; {missed} of {len(group)} above")
+    return Goal(name, value(worst), limit, unit, f"{missed} of {len(group)} above, most {where}")
 
 
 def of_calls(measured: Sequence[calls.Measured]) -> list[Goal]:
