@@ -82,8 +82,8 @@ def steps(measured: Sequence[models.Measured]) -> Figure:
             axes.barh(at, value, 0.24, color=colour, hatch=hatch, edgecolor="white", label=kind if y == 0 else None)
             end = max(value, ratio.high) if kind == "time" else value
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-            where = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-            axes.annotate(f"{value:.2f}", (end, at), **where, fontsize=8, bbox=box)
+            text = axes.annotate(f"{value:.2f}", (end, at), (4, 0), textcoords="offset points", va="center", bbox=box)
+            text.set_fontsize(8)
         axes.plot([ratio.low, ratio.high], [y - 0.26] * 2, color=style.BLACK, linestyle="-", linewidth=1.2)
     axes.axvline(1, color=style.BLACK, linestyle="-", linewidth=0.8)
     axes.set_yticks(range(len(measured)), [f"{m.config.model}\n{m.precision}" for m in measured])
