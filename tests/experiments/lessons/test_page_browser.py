@@ -36,6 +36,7 @@ def loaded(browser, work_of, tmp_path_factory):
     path = lecture_page.write(ROWS, works, tmp_path_factory.mktemp("page") / "index.html")
     told = []
     tab = browser.new_page()
+    tab.set_default_timeout(120_000)  # a machine that does other work is slow, and no less right
     tab.on("console", lambda message: told.append(message.text))
     tab.on("pageerror", lambda error: told.append(str(error)))
 
