@@ -3,9 +3,10 @@
 Where a name is PyTorch's, so are signature, defaults, behaviour and exceptions.
 """
 
-from manualnet.functional import activations, arithmetic, layers, losses, penalties
+from manualnet.functional import activations, arithmetic, blocks, layers, losses, penalties
 from manualnet.functional.activations import *  # noqa: F403
 from manualnet.functional.arithmetic import *  # noqa: F403
+from manualnet.functional.blocks import *  # noqa: F403
 from manualnet.functional.layers import *  # noqa: F403
 from manualnet.functional.losses import *  # noqa: F403
 from manualnet.functional.penalties import *  # noqa: F403
@@ -16,6 +17,7 @@ __all__ = [
     *penalties.__all__,
     *layers.__all__,
     *arithmetic.__all__,
+    *blocks.__all__,
 ]
 
 

@@ -8,13 +8,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from manualnet import functional as F
 
-__all__ = ["BatchNorm1d", "BatchNorm2d"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNormGELU"]
 
 _CONVERTER = nn.SyncBatchNorm.__dict__["convert_sync_batchnorm"].__func__.__code__
 
 
 class _ManualBatchNorm(_BatchNorm):
     """The part that the batch norms share; PyTorch's but for the function it ends in."""
+
+    _function = staticmethod(F.batch_norm)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
@@ -25,7 +27,7 @@ class _ManualBatchNorm(_BatchNorm):
                 momentum = 1.0 / float(self.num_batches_tracked)  # the plain average of all batches so far
         use_batch = self.training or (self.running_mean is None and self.running_var is None)
         tracked = not self.training or self.track_running_stats
-        return F.batch_norm(
+        return self._function(
             input,
             self.running_mean if tracked else None,
             self.running_var if tracked else None,
@@ -53,3 +55,21 @@ class BatchNorm1d(_ManualBatchNorm, nn.BatchNorm1d):
 
 class BatchNorm2d(_ManualBatchNorm, nn.BatchNorm2d):
     """``torch.nn.BatchNorm2d`` with the gradient of :func:`manualnet.functional.batch_norm`."""
+
+
+class BatchNormGELU(_ManualBatchNorm):
+    """A batch norm for matrices and pictures alike with GELU after it: :func:`manualnet.functional.batch_norm_gelu`.
+
+    Arguments and ``state_dict`` are those of ``torch.nn.BatchNorm2d``.
+
+    >>> import torch
+    >>> layer = BatchNormGELU(2)
+    >>> layer(torch.randn(5, 2, 3, 3)).shape
+    torch.Size([5, 2, 3, 3])
+    """
+
+    _function = staticmethod(F.batch_norm_gelu)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")

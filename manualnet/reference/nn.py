@@ -6,7 +6,20 @@ from torchvision.ops import StochasticDepth
 from manualnet import nn
 from manualnet.reference import functional as F
 
-__all__ = ["HingeLoss", "Maxout", "SquaredError", "Step", "StochasticDepth", "StochasticPool2d", "TripletLoss"]
+__all__ = [
+    "BatchNormGELU",
+    "HingeLoss",
+    "Maxout",
+    "SquaredError",
+    "Step",
+    "StochasticDepth",
+    "StochasticPool2d",
+    "TripletLoss",
+]
+
+
+class BatchNormGELU(nn.BatchNormGELU):
+    _function = staticmethod(F.batch_norm_gelu)
 
 
 class HingeLoss(nn.HingeLoss):

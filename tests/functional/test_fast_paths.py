@@ -10,7 +10,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from manualnet import functional as F
 
 PATHS = {
-    "gelu": ("activations.gelu", "times_slope", F.gelu, [(2, 3, 4, 4)]),
     "max_pool2d": ("layers.max_pool2d", "_lay_tiles", lambda x: F.max_pool2d(x, 2), [(2, 3, 4, 4)]),
     "conv2d": ("layers.conv2d", "_grad_weight_chunked", F.conv2d, [(2, 3, 4, 4), (5, 3, 2, 2)]),
     "batch_norm": (

@@ -6,14 +6,15 @@ from torch import Tensor
 from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused
 
 
-def _times_slope(ctx, grad: Tensor) -> Tensor:
-    (x,) = ctx.saved_tensors
-    wide_grad, wide_x = widen(grad, x)
+@fused("x <= 0 ? g * (alpha * exp_below(x)) : g", "exp.h")
+def _times_slope(g: Tensor, x: Tensor, alpha: float) -> Tensor:
+    wide_g, wide_x = widen(g, x)
     # Cut off at 0, or e^x overflows where it is not used, and 0 · ∞ enters the second derivative.
-    below = ctx.alpha * wide_x.clamp(max=0).exp()
-    return torch.where(wide_x <= 0, wide_grad * below, wide_grad).to(grad.dtype)
+    below = alpha * wide_x.clamp(max=0).exp()
+    return torch.where(wide_x <= 0, wide_g * below, wide_g).to(g.dtype)
 
 
 class ELU(Function):
@@ -37,11 +38,11 @@ class ELU(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
-        return _times_slope(ctx, grad_out), None
+        return _times_slope(grad_out, *ctx.saved_tensors, ctx.alpha), None
 
     @staticmethod
     def jvp(ctx, grad_x, _):
-        return _times_slope(ctx, grad_x)
+        return _times_slope(grad_x, *ctx.saved_tensors, ctx.alpha)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:

@@ -5,33 +5,31 @@ import math
 import torch
 from torch import Tensor
 
-from manualnet.functional._chunks import times_slope
 from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
-from manualnet.functional._plain import plain
+from manualnet.functional._fused import fused
 
 # Of the approximation u = k (x + c x³).
 _K, _C = math.sqrt(2 / math.pi), 0.044715
 
 
-def _slope(x: Tensor) -> Tensor:
+@fused("g * gelu_slope(x)", "exp.h", "gelu.h")
+def times_slope(g: Tensor, x: Tensor) -> Tensor:
+    wide_g, x = widen(g, x)
     phi = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-    return 0.5 * (1 + torch.erf(x / math.sqrt(2))) + x * phi
+    return (wide_g * (0.5 * (1 + torch.erf(x / math.sqrt(2))) + x * phi)).to(g.dtype)
 
 
-def _approximate_slope(x: Tensor) -> Tensor:
+@fused("g * gelu_tanh_slope(x)", "exp.h", "gelu.h")
+def _times_approximate_slope(g: Tensor, x: Tensor) -> Tensor:
+    wide_g, x = widen(g, x)
     x2 = x * x
     t = torch.tanh(_K * x * (1 + _C * x2))
-    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * _K * (1 + 3 * _C * x2)
+    return (wide_g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * _K * (1 + 3 * _C * x2))).to(g.dtype)
 
 
-_SLOPES = {"none": _slope, "tanh": _approximate_slope}
-
-
-def _times_slope(ctx, grad: Tensor) -> Tensor:
-    wide_grad, x = widen(grad, *ctx.saved_tensors)
-    return (wide_grad * _SLOPES[ctx.approximate](x)).to(grad.dtype)
+_RULES = {"none": times_slope, "tanh": _times_approximate_slope}
 
 
 class GELU(Function):
@@ -61,16 +59,11 @@ class GELU(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
-        (x,) = ctx.saved_tensors
-        if x.device.type == "cpu" and plain(grad_out, x):
-            grad_x = times_slope(_SLOPES[ctx.approximate], grad_out, x)
-            if grad_x is not None:
-                return grad_x, None
-        return _times_slope(ctx, grad_out), None
+        return _RULES[ctx.approximate](grad_out, *ctx.saved_tensors), None
 
     @staticmethod
     def jvp(ctx, grad_x, _):
-        return _times_slope(ctx, grad_x)
+        return _RULES[ctx.approximate](grad_x, *ctx.saved_tensors)
 
 
 def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:

@@ -5,6 +5,12 @@ from torch import Tensor
 
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused
+
+
+@fused("x > 0 ? g : a * g")
+def _times_slope(g: Tensor, x: Tensor, a: float) -> Tensor:
+    return torch.where(x > 0, g, a * g)
 
 
 class LeakyReLU(Function):
@@ -28,12 +34,12 @@ class LeakyReLU(Function):
     @staticmethod
     def backward(ctx, grad_out):
         (x_or_y,) = ctx.saved_tensors
-        return torch.where(x_or_y > 0, grad_out, ctx.slope * grad_out), None
+        return _times_slope(grad_out, x_or_y, ctx.slope), None
 
     @staticmethod
     def jvp(ctx, grad_x, _):
         (x_or_y,) = ctx.saved_tensors
-        return torch.where(x_or_y > 0, grad_x, ctx.slope * grad_x)
+        return _times_slope(grad_x, x_or_y, ctx.slope)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:

@@ -5,6 +5,12 @@ from torch import Tensor
 
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused
+
+
+@fused("y <= 0 ? 0 : g")
+def _where_positive(g: Tensor, y: Tensor) -> Tensor:
+    return torch.where(y <= 0, 0, g)
 
 
 class ReLU(Function):
@@ -29,7 +35,7 @@ class ReLU(Function):
     @staticmethod
     def backward(ctx, grad_out):
         (y,) = ctx.saved_tensors
-        return torch.where(y <= 0, 0, grad_out)
+        return _where_positive(grad_out, y)
 
     # The Jacobian is diagonal: a tangent is multiplied by the same slope as a cotangent.
     jvp = backward

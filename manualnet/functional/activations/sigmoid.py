@@ -6,6 +6,13 @@ from torch import Tensor
 from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused
+
+
+@fused("g * y * (1 - y)")
+def _times_slope(g: Tensor, y: Tensor) -> Tensor:
+    wide_g, y = widen(g, y)
+    return (wide_g * y * (1 - y)).to(g.dtype)
 
 
 class Sigmoid(Function):
@@ -29,8 +36,7 @@ class Sigmoid(Function):
     @staticmethod
     def backward(ctx, grad_out):
         (y,) = ctx.saved_tensors
-        wide_grad, y = widen(grad_out, y)
-        return (wide_grad * y * (1 - y)).to(grad_out.dtype)
+        return _times_slope(grad_out, y)
 
     # The Jacobian is diagonal: a tangent is multiplied by the same slope as a cotangent.
     jvp = backward

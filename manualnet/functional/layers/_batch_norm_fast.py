@@ -24,6 +24,7 @@ def backward(
     g: Tensor,
     x: Tensor,
     weight: Tensor | None,
+    _bias: Tensor | None,
     mean: Tensor,
     v: Tensor,
     eps: float,

@@ -8,6 +8,17 @@ from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.layers import _batch_norm_fast
+from manualnet.functional.layers._normalisation import (
+    axes_of,
+    channels,
+    count,
+    gradients,
+    moments,
+    normalise,
+    tangents,
+    widen_all,
+)
+from manualnet.native import batch_norm as native
 
 
 class BatchNormTraining(Function):
@@ -33,14 +44,13 @@ class BatchNormTraining(Function):
 
     @staticmethod
     def forward(x, weight, bias, eps):
-        if plain(x, weight, bias) and _batch_norm_fast.applies(x):
-            return _batch_norm_fast.forward(x, weight, bias, eps)
-        (wide,) = widen(x)
-        if x.numel():
-            v, mean = torch.var_mean(wide, _axes(x), correction=0)
-        else:
-            v, mean = wide.new_zeros(x.shape[1]), wide.new_zeros(x.shape[1])
-        return _normalise(x, mean, v, weight, bias, eps), mean, v
+        if plain(x, weight, bias):
+            if native.applies(x):
+                return native.forward(x, weight, bias, eps)
+            if _batch_norm_fast.applies(x):
+                return _batch_norm_fast.forward(x, weight, bias, eps)
+        mean, v = moments(x)
+        return normalise(x, mean, v, weight, bias, eps), mean, v
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -51,50 +61,21 @@ class BatchNormTraining(Function):
     @staticmethod
     def backward(ctx, grad_out, grad_mean, grad_v):
         x, weight, bias, mean, v = ctx.saved_tensors
-        if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors) and _batch_norm_fast.applies(x):
-            grads = _batch_norm_fast.backward(
-                grad_out, x, weight, mean, v, ctx.eps, (grad_mean, grad_v), ctx.needs_input_grad[:3]
-            )
-            return *(
-                None if grad is None else grad.to(t.dtype) for grad, t in zip(grads, (x, weight, bias), strict=True)
-            ), None
-        axes, m = _axes(x), _count(x)
-        g, wide, wide_weight = _widen(grad_out, x, weight)
-        r = (v + ctx.eps).rsqrt()
-        grad_x = grad_weight = grad_bias = None
-        if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-            centred = wide - _channels(mean, x)
-            sum_gc = (g * centred).sum(axes)
-        if ctx.needs_input_grad[0] or ctx.needs_input_grad[2]:
-            sum_g = g.sum(axes)
-        if ctx.needs_input_grad[0]:
-            scale = r if weight is None else r * wide_weight
-            slope = (2 * grad_v - scale * sum_gc / (v + ctx.eps)) / m
-            grad_x = torch.addcmul(_channels(grad_mean / m, x), centred, _channels(slope, x))
-            # The mean is taken off first: what is left may be far smaller than g.
-            grad_x = torch.addcmul(grad_x, g - _channels(sum_g / m, x), _channels(scale, x)).to(x.dtype)
-        if ctx.needs_input_grad[1]:
-            grad_weight = (r * sum_gc).to(weight.dtype)
-        if ctx.needs_input_grad[2]:
-            grad_bias = sum_g.to(bias.dtype)
-        return grad_x, grad_weight, grad_bias, None
+        if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors):
+            fast = next((way for way in (native, _batch_norm_fast) if way.applies(x)), None)
+            if fast is not None:
+                statistics = mean, v, ctx.eps, (grad_mean, grad_v)
+                grads = fast.backward(grad_out, x, weight, bias, *statistics, ctx.needs_input_grad[:3])
+                return *(
+                    None if grad is None else grad.to(t.dtype) for grad, t in zip(grads, (x, weight, bias), strict=True)
+                ), None
+        cotangents = grad_mean, grad_v
+        return *gradients(grad_out, x, weight, bias, mean, v, ctx.eps, cotangents, ctx.needs_input_grad), None
 
     @staticmethod
     def jvp(ctx, x_dot, weight_dot, bias_dot, _):
         x, weight, _, mean, v = ctx.saved_tensors
-        axes, m = _axes(x), _count(x)
-        wide_dot, wide, wide_weight = _widen(x_dot, x, weight)
-        r = (v + ctx.eps).rsqrt()
-        centred = wide - _channels(mean, x)
-        mean_dot = wide_dot.sum(axes) / m
-        v_dot = 2 * (centred * wide_dot).sum(axes) / m
-        y_dot = wide_dot - _channels(mean_dot, x) - centred * _channels(0.5 * r.square() * v_dot, x)
-        y_dot = y_dot * _channels(r if weight is None else r * wide_weight, x)
-        if weight_dot is not None:
-            y_dot = y_dot + centred * _channels(r * weight_dot, x)
-        if bias_dot is not None:
-            y_dot = y_dot + _channels(bias_dot, x)
-        return y_dot.to(x.dtype), mean_dot, v_dot
+        return tangents(x_dot, weight_dot, bias_dot, x, weight, mean, v, ctx.eps)
 
 
 class BatchNormEvaluation(Function):
@@ -110,7 +91,7 @@ class BatchNormEvaluation(Function):
 
     @staticmethod
     def forward(x, mean, v, weight, bias, eps):
-        return _normalise(x, mean, v, weight, bias, eps)
+        return normalise(x, mean, v, weight, bias, eps)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -120,14 +101,14 @@ class BatchNormEvaluation(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, mean, v, weight, bias = ctx.saved_tensors
-        axes = _axes(x)
-        g, wide, mean, v, wide_weight = _widen(grad_out, x, mean, v, weight)
+        axes = axes_of(x)
+        g, wide, mean, v, wide_weight = widen_all(grad_out, x, mean, v, weight)
         r = (v + ctx.eps).rsqrt()
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
-            grad_x = (g * _channels(r if weight is None else r * wide_weight, x)).to(x.dtype)
+            grad_x = (g * channels(r if weight is None else r * wide_weight, x)).to(x.dtype)
         if ctx.needs_input_grad[3]:
-            grad_weight = (r * (g * (wide - _channels(mean, x))).sum(axes)).to(weight.dtype)
+            grad_weight = (r * (g * (wide - channels(mean, x))).sum(axes)).to(weight.dtype)
         if ctx.needs_input_grad[4]:
             grad_bias = g.sum(axes).to(bias.dtype)
         return grad_x, None, None, grad_weight, grad_bias, None
@@ -135,13 +116,13 @@ class BatchNormEvaluation(Function):
     @staticmethod
     def jvp(ctx, x_dot, _mean, _v, weight_dot, bias_dot, _eps):
         x, mean, v, weight, _ = ctx.saved_tensors
-        wide_dot, wide, mean, v, wide_weight = _widen(x_dot, x, mean, v, weight)
+        wide_dot, wide, mean, v, wide_weight = widen_all(x_dot, x, mean, v, weight)
         r = (v + ctx.eps).rsqrt()
-        y_dot = wide_dot * _channels(r if weight is None else r * wide_weight, x)
+        y_dot = wide_dot * channels(r if weight is None else r * wide_weight, x)
         if weight_dot is not None:
-            y_dot = y_dot + (wide - _channels(mean, x)) * _channels(r * weight_dot, x)
+            y_dot = y_dot + (wide - channels(mean, x)) * channels(r * weight_dot, x)
         if bias_dot is not None:
-            y_dot = y_dot + _channels(bias_dot, x)
+            y_dot = y_dot + channels(bias_dot, x)
         return y_dot.to(x.dtype)
 
 
@@ -215,21 +196,26 @@ def batch_norm(
         raise TypeError(f"batch_norm: the input must be a Tensor, not {type(input).__name__}")
     refuse_complex("batch_norm", input)
     statistics = {"running_mean": running_mean, "running_var": running_var}
-    _check(input, statistics, {"weight": weight, "bias": bias}, training, eps)
+    check(input, statistics, {"weight": weight, "bias": bias}, training, eps)
     if input.dim() < 2:  # PyTorch allows an empty one
         return batch_norm(input.reshape(0, 0), running_mean, running_var, weight, bias, training).reshape(0)
     if not training:
         return BatchNormEvaluation.apply(input, running_mean, running_var, weight, bias, eps)
     y, mean, v = BatchNormTraining.apply(input, weight, bias, eps)
-    if running_mean is not None and input.numel():
-        m = _count(input)
-        with torch.no_grad():
-            _Track.apply(running_mean, mean, momentum)
-            _Track.apply(running_var, v * (m / (m - 1)), momentum)
+    track(input, running_mean, running_var, mean, v, momentum)
     return y
 
 
-def _check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: float) -> None:
+def track(x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, mean, v, momentum: float) -> None:
+    """Move the running statistics, if there are any, towards those of the batch ``x``."""
+    if running_mean is not None and x.numel():
+        m = count(x)
+        with torch.no_grad():
+            _Track.apply(running_mean, mean, momentum)
+            _Track.apply(running_var, v * (m / (m - 1)), momentum)
+
+
+def check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: float) -> None:
     channels = x.shape[1] if x.dim() > 1 else 0
     if training and x.dim() > 0 and x.shape[0] * x.shape[2:].numel() == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
@@ -257,29 +243,3 @@ def _check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: f
             )
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in statistics.values()):
         raise RuntimeError("batch_norm is not differentiable with respect to the running statistics: detach them")
-
-
-def _axes(x: Tensor) -> list[int]:
-    """All but the channel."""
-    return [0, *range(2, x.dim())]
-
-
-def _count(x: Tensor) -> int:
-    """The number of elements of a channel; 1 where there is none, so that an empty sum divides to 0."""
-    return max(1, x.shape[0] * x.shape[2:].numel())
-
-
-def _channels(t: Tensor, x: Tensor) -> Tensor:
-    """One number a channel, in the form that broadcasts over x."""
-    return t.reshape(1, x.shape[1], *[1] * (x.dim() - 2))
-
-
-def _widen(*tensors: Tensor | None) -> tuple:
-    return tuple(None if t is None else widen(t)[0] for t in tensors)
-
-
-def _normalise(x, mean, v, weight, bias, eps) -> Tensor:
-    if x.numel() == 0:
-        return torch.empty_like(x)
-    mean, v, weight, bias = _widen(mean, v, weight, bias)
-    return torch.batch_norm(x, weight, bias, mean, v, False, 0.0, eps, False)

@@ -13,6 +13,7 @@ from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic.pad import pad
 from manualnet.functional.layers._windows import pair
+from manualnet.native import conv2d_weight as native
 
 
 class Conv2d(Function):
@@ -49,8 +50,8 @@ class Conv2d(Function):
         if ctx.needs_input_grad[0]:
             grad_x = _grad_x(grad_out, weight, ctx.x_shape, *ctx.geometry)
         if ctx.needs_input_grad[1]:
-            chunked = x.device.type == "cpu" and ctx.geometry[-1] == 1 and plain(grad_out, x)
-            rule = _grad_weight_chunked if chunked else _grad_weight
+            fast = x.device.type == "cpu" and plain(grad_out, x)
+            rule = _grad_weight_fast if fast else _grad_weight
             grad_weight = rule(grad_out, x, ctx.weight_shape, *ctx.geometry)
         if ctx.needs_input_grad[2]:
             grad_bias = grad_out.sum((0, 2, 3))
@@ -85,6 +86,15 @@ def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
     grad = torch_functional.conv2d(x, g, None, dilation, padding, stride, groups)
     # Rows and columns that the stride never reached give places beyond the kernel.
     return grad.narrow(2, 0, kh).narrow(3, 0, kw).transpose(0, 1)
+
+
+def _grad_weight_fast(grad_out, x, weight_shape, *geometry):
+    """The same sum without the detour by a convolution: compiled, or as matrix products, whichever there is."""
+    grad = native.conv2d_weight(grad_out, x, weight_shape, *geometry)
+    if grad is not None:
+        return grad
+    rule = _grad_weight_chunked if geometry[-1] == 1 else _grad_weight
+    return rule(grad_out, x, weight_shape, *geometry)
 
 
 # Rows of the unfolded input at a time: few enough to stay in the cache, enough for an efficient product.

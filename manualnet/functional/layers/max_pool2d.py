@@ -9,6 +9,7 @@ from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.layers._windows import Size2, gather, pair, scatter
+from manualnet.native import max_pool2d as native
 
 
 class MaxPool2d(Function):
@@ -25,28 +26,52 @@ class MaxPool2d(Function):
     """
 
     @staticmethod
-    def forward(x, kernel_size, stride, padding, dilation, ceil_mode):
+    def forward(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+        tile = _tile(x, kernel_size, stride, padding, dilation, ceil_mode)
+        if tile and not return_indices and plain(x) and native.applies(x, tile):
+            return native.max_pool2d(x, tile)
         return torch_F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, kernel, stride, padding, dilation, ceil_mode = inputs
-        ctx.size = x.shape[-2:]
-        apart = pair(stride or kernel) == pair(kernel) and pair(padding) == (0, 0) and pair(dilation) == (1, 1)
-        ctx.tile = pair(kernel) if apart and not ceil_mode and x.dim() == 4 else None
+        x, *settings, _ = inputs
+        ctx.size, ctx.tile = x.shape[-2:], _tile(x, *settings)
         save(ctx, output[1])
 
     @staticmethod
     def backward(ctx, grad_out, _):
         (position,) = ctx.saved_tensors
-        tiled = ctx.tile and position.device.type == "cpu" and plain(grad_out, position)
-        grad_x = _lay_tiles(grad_out, position, ctx.size, ctx.tile) if tiled else scatter(grad_out, position, ctx.size)
-        return grad_x, None, None, None, None, None
+        fast = plain(grad_out, position)
+        if position.dtype == torch.uint8:
+            if fast:
+                grad_x = native.max_pool2d_backward(grad_out, position, ctx.size, ctx.tile)
+            else:
+                grad_x = scatter(grad_out, _positions(position, ctx.tile, ctx.size[1]), ctx.size)
+        elif fast and ctx.tile and position.device.type == "cpu":
+            grad_x = _lay_tiles(grad_out, position, ctx.size, ctx.tile)
+        else:
+            grad_x = scatter(grad_out, position, ctx.size)
+        return grad_x, None, None, None, None, None, None
 
     @staticmethod
     def jvp(ctx, x_dot, *_):
         (position,) = ctx.saved_tensors
         return gather(x_dot, position), None
+
+
+def _tile(x, kernel_size, stride, padding, dilation, ceil_mode) -> tuple[int, int] | None:
+    """The window, where windows lie side by side."""
+    size = pair(kernel_size)
+    apart = (
+        len(size) == 2 and pair(stride or kernel_size) == size and pair(padding) == (0, 0) and pair(dilation) == (1, 1)
+    )
+    return (size[0], size[1]) if apart and not ceil_mode and x.dim() == 4 else None
+
+
+def _positions(place: Tensor, tile: tuple[int, int], width: int) -> Tensor:
+    """Positions in the plane, of places in windows that lie side by side."""
+    rows, columns = (torch.arange(n, device=place.device) * t for n, t in zip(place.shape[-2:], tile, strict=True))
+    return (rows[:, None] + place // tile[1]) * width + columns + place % tile[1]
 
 
 def _lay_tiles(grad_out: Tensor, position: Tensor, size: tuple[int, int], tile: tuple[int, int]) -> Tensor:
@@ -117,5 +142,5 @@ def max_pool2d(
              [0., 0., 0.]]]))
     """
     refuse_complex("max_pool2d", input)
-    y, position = MaxPool2d.apply(input, kernel_size, stride, padding, dilation, ceil_mode)
+    y, position = MaxPool2d.apply(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
     return (y, position) if return_indices else y

@@ -1,10 +1,19 @@
 """Layers that torch.nn.functional lacks, from primitives that PyTorch differentiates."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import stochastic_depth
 
-__all__ = ["stochastic_depth", "stochastic_pool2d"]
+__all__ = ["batch_norm_gelu", "stochastic_depth", "stochastic_pool2d"]
+
+
+def batch_norm_gelu(
+    input: Tensor, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
+) -> Tensor:
+    """PyTorch's two functions, one after the other."""
+    statistics = running_mean, running_var
+    return F.gelu(F.batch_norm(input, *statistics, weight, bias, training, momentum, eps))
 
 
 def stochastic_pool2d(

@@ -1,0 +1,34 @@
+"""The weight gradient of a convolution, by ``conv2d_weight.c``."""
+
+import torch
+from torch import Tensor
+
+from manualnet.native.build import load
+from manualnet.native.call import NAMES, channels_last, numbers, pointer
+
+# Products below which the call is over before a compiled path pays.
+_WORTH = 1 << 24
+
+
+def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
+    """Σ_n Σ_p g[n,o,p] x[n,c,k + p − pad], summed in float32; None where another way must be gone.
+
+    Shapes: grad_out (N, O, H', W'), x (N, C, H, W), the result ``weight_shape`` = (O, C, kernel height, width).
+    """
+    if x.dtype not in (torch.float32, torch.bfloat16) or grad_out.dtype != x.dtype or groups != 1:
+        return None
+    if (*stride, *dilation) != (1, 1, 1, 1) or grad_out.numel() * weight_shape[1:].numel() < _WORTH:
+        return None
+    kernel = getattr(load("conv2d_weight.c"), f"conv2d_weight_{NAMES[x.dtype]}", None)
+    if kernel is None:
+        return None
+    x, grad_out = channels_last(x), channels_last(grad_out)
+    n, c, h, w = x.shape
+    o, _, kh, kw = weight_shape
+    threads, filled = torch.get_num_threads(), -(-o // 16) * 16
+    sums = torch.zeros(threads, kh, kw, c, filled)
+    shape = numbers(n, c, h, w, o, *grad_out.shape[2:], kh, kw, *padding)
+    if kernel(pointer(x), pointer(grad_out), pointer(sums), shape, threads):
+        return None
+    total = sums.sum(0) if threads > 1 else sums[0]
+    return total[..., :o].permute(3, 2, 0, 1).to(x.dtype)

@@ -1,0 +1,61 @@
+"""A formula on every element in one pass over memory, compiled from an expression in C."""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from manualnet.native.build import load
+from manualnet.native.call import NAMES, pointer
+
+# Elements below which a call is over before a compiled path pays, and those that a second thread is woken for.
+_WORTH, _SHARED = 1 << 12, 1 << 15
+
+
+def worth(tensor: Tensor) -> bool:
+    """Large enough, and of a type that is compiled for."""
+    return tensor.dtype in (torch.float32, torch.bfloat16) and tensor.numel() >= _WORTH
+
+
+def alike(tensors: list[Tensor]) -> bool:
+    """On the CPU, of one type, one shape and one layout without holes."""
+    first = tensors[0]
+    kind = first.dtype, first.shape, first.stride()
+    return (
+        first.device.type == "cpu"
+        and all((t.dtype, t.shape, t.stride()) == kind for t in tensors[1:])
+        and torch.ops.aten.is_non_overlapping_and_dense(first)
+    )
+
+
+def run(
+    expression: str, headers: tuple[str, ...], names: tuple[str, ...], tensors: list[Tensor], numbers: tuple[float, ...]
+) -> Tensor | None:
+    """``expression`` of the ``names``, tensors first and then numbers; None where it cannot be compiled."""
+    library = load("numbers.h", *headers, text=_source(expression, names, len(tensors)))
+    if library is None:
+        return None
+    first = tensors[0]
+    out, count = torch.empty_like(first), first.numel()
+    constants = torch.tensor(numbers, dtype=torch.float64) if numbers else None
+    threads = torch.get_num_threads() if count >= _SHARED else 1
+    kernel = getattr(library, f"run_{NAMES[first.dtype]}")
+    kernel(*map(pointer, (*tensors, out, constants)), count, threads)
+    return out
+
+
+@cache
+def _source(expression: str, names: tuple[str, ...], tensors: int) -> str:
+    arrays = ", ".join(f"const T *restrict {name}_" for name in names[:tensors])
+    constants = "".join(f"const float {name} = (float)numbers[{i}]; " for i, name in enumerate(names[tensors:]))
+    elements = "".join(f"const float {name} = get_##T({name}_[i]); " for name in names[:tensors])
+    return f"""
+#define RUN(T)                                                                                          \\
+    void run_##T({arrays}, T *restrict out, const double *numbers, long n, int threads) {{              \\
+        (void)numbers; {constants}                                                                      \\
+        _Pragma("omp parallel for simd num_threads(threads) if(threads > 1) schedule(static)")          \\
+        for (long i = 0; i < n; i++) {{ {elements} out[i] = put_##T({expression}); }}                   \\
+    }}
+RUN(float)
+RUN(bfloat16)
+"""
