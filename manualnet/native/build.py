@@ -1,22 +1,25 @@
 """C files compiled once for this machine, kept in the user's cache and loaded beside PyTorch."""
 
+import atexit
 import ctypes
-import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 
 import torch
 
-_FLAGS = (
-    "-std=gnu11 -O3 -march=native -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math "
-    "-fsingle-precision-constant -fopenmp -fPIC -shared"
-)
+_FLAGS = "-std=gnu11 -O3 -march=native -fno-math-errno -fno-trapping-math -fsingle-precision-constant -fopenmp -fPIC"
+_WIDE = "-mprefer-vector-width=512" if platform.machine() in ("x86_64", "AMD64") else ""
 
 
 @cache
@@ -26,61 +29,80 @@ def available() -> bool:
 
 
 @cache
-def load(*files: str, text: str = "") -> ctypes.CDLL | None:
+def load(*names: str, text: str = "") -> ctypes.CDLL | None:
     """These C files of this folder and ``text``, as one library; None where that fails: callers go another way."""
     compiler, openmp = _compiler(), _openmp()
     if not available() or compiler is None or openmp is None:
         return None
-    source = "".join((Path(__file__).parent / name).read_text() for name in files) + text
     try:
-        return ctypes.CDLL(str(_compiled(source, compiler, openmp)))
+        source = "".join(files(__package__).joinpath(name).read_text("utf-8") for name in names) + text
+        command = [*compiler, "-x", "c", "-", *_FLAGS.split(), *_WIDE.split(), "-shared"]
+        # PyTorch's own OpenMP goes first, so that there is one pool of threads and not two.
+        command += ["-x", "none", "-Wl,--as-needed", str(openmp), "-lm"]
+        name = sha256("\0".join([source, *command, _version(compiler), _machine()]).encode()).hexdigest()[:32]
+        for folder in _folders():
+            # Nothing can be kept there, or nothing there may be run.
+            with suppress(OSError, subprocess.CalledProcessError):
+                return ctypes.CDLL(str(_compiled(source, command, folder / f"{name}.so")))
     except (OSError, subprocess.SubprocessError):
         return None
+    return None
 
 
-def _compiled(source: str, compiler: str, openmp: Path) -> Path:
-    name = hashlib.sha256("\0".join([source, _FLAGS, _version(compiler), str(openmp), _machine()]).encode()).hexdigest()
-    for folder in _folders():
-        target = folder / f"{name[:32]}.so"
-        if target.exists():
-            return target
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.TemporaryDirectory(dir=folder) as work:
-                made = str(Path(work) / target.name)
-                # PyTorch's own OpenMP goes first, so that there is one pool of threads and not two.
-                command = [compiler, "-x", "c", "-", *_FLAGS.split(), "-o", made]
-                command += ["-x", "none", "-Wl,--as-needed", str(openmp), "-lm"]
-                subprocess.run(command, input=source, text=True, check=True, capture_output=True, timeout=120)
-                os.replace(made, target)
-            return target
-        except PermissionError:
-            continue
-    raise OSError("no folder to keep compiled code in")
+def _compiled(source: str, command: list[str], target: Path) -> Path:
+    if not _whole(target):
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Put there in one step, so that whoever builds the same at the same time finds all of it or nothing.
+        with tempfile.TemporaryDirectory(dir=target.parent) as work:
+            made = Path(work) / target.name
+            run = [*command, "-o", str(made)]
+            subprocess.run(run, input=source.encode(), check=True, capture_output=True, timeout=120)
+            content = made.read_bytes()
+            made.write_bytes(content + sha256(content).digest())
+            os.replace(made, target)
+    return target
 
 
-def _folders() -> list[Path]:
-    cached = os.environ.get("XDG_CACHE_HOME")
+def _whole(library: Path) -> bool:
+    """Whether it ends in the digest of what comes before: to load a damaged one may end the process."""
     try:
-        home = Path(cached) if cached else Path.home() / ".cache"
-    except RuntimeError:  # no home
-        return [_temporary()]
-    return [home / "manualnet", _temporary()]
+        content = library.read_bytes()
+    except OSError:
+        return False
+    return sha256(content[:-32]).digest() == content[-32:]
+
+
+def _folders() -> Iterator[Path]:
+    kept = os.environ.get("XDG_CACHE_HOME")
+    with suppress(RuntimeError):  # no home
+        yield (Path(kept) if kept else Path.home() / ".cache") / "manualnet"
+    yield _temporary()
 
 
 @cache
 def _temporary() -> Path:
-    return Path(tempfile.mkdtemp(prefix="manualnet-"))
+    folder = tempfile.mkdtemp(prefix="manualnet-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 @cache
-def _compiler() -> str | None:
-    return next(filter(None, map(shutil.which, [os.environ.get("CC", ""), "cc", "gcc", "clang"])), None)
+def _compiler() -> tuple[str, ...] | None:
+    """The command with its arguments: CC may be ``ccache gcc``."""
+    for command in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        try:
+            words = shlex.split(command)
+        except ValueError:  # an open quotation mark
+            continue
+        if words and shutil.which(words[0]):
+            return tuple(words)
+    return None
 
 
 @cache
-def _version(compiler: str) -> str:
-    return subprocess.run([compiler, "--version"], text=True, capture_output=True, timeout=60).stdout
+def _version(compiler: tuple[str, ...]) -> str:
+    run = subprocess.run([*compiler, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    return run.stdout.decode(errors="replace")
 
 
 @cache
@@ -94,10 +116,11 @@ def _openmp() -> Path | None:
     )
 
 
+@cache
 def _machine() -> str:
     """What -march=native depends on: a cache may be shared by several machines."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
     except OSError:
         return platform.processor() + platform.machine()
     return "".join(sorted({line for line in text.splitlines() if line.startswith(("flags", "Features", "model name"))}))
