@@ -38,6 +38,8 @@ class Config:
     """Hidden layers of mlp."""
     pooling: Literal["max", "average", "stochastic"] = "max"
     """How convnet shrinks its pictures."""
+    fused: bool = True
+    """Compute batch normalisation and GELU as one operation where they follow each other (convnet)."""
     batch_norm: bool = True
     """Normalise every hidden unit over the batch."""
     dropout: float = 0.0

@@ -131,7 +131,10 @@ class ConvNet(nn.Module):
             conv = ns.nn.Conv2d(c, out, 3, padding=1, bias=not config.batch_norm)
             # The first filters copy their channel, so that the network starts near the identity.
             torch.nn.init.dirac_(conv.weight.data[:c])
-            norm = [batch_norm_without_scale(ns, out)] if config.batch_norm else []
+            if config.batch_norm and config.fused and config.activation == "gelu":
+                # Identity keeps the numbers, and with them the state's names, of the unfused layers.
+                return [conv, *pool, without_scale(ns.nn.BatchNormGELU, out), ns.nn.Identity()]
+            norm = [without_scale(ns.nn.BatchNorm2d, out)] if config.batch_norm else []
             return [conv, *pool, *norm, ACTIVATIONS[config.activation](ns)]
 
         second = stage(out)
@@ -159,9 +162,9 @@ class ConvNet(nn.Module):
         self.whiten.bias.requires_grad_(done < 3 / 8)
 
 
-def batch_norm_without_scale(ns, channels: int) -> nn.Module:
+def without_scale(batch_norm: Callable[..., nn.Module], channels: int) -> nn.Module:
     """Batch normalisation whose scale stays 1: the next layer can scale as well."""
-    norm = ns.nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
+    norm = batch_norm(channels, eps=1e-12, momentum=0.4)
     norm.weight.requires_grad_(False)
     return norm
 
