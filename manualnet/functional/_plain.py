@@ -26,9 +26,12 @@ def ordinary(*tensors: Tensor | None) -> bool:
 def plain(*tensors: Tensor | None) -> bool:
     """True where a fast path may run: nobody records what is done, so ``out=`` and in-place steps are invisible.
 
-    ``torch.is_grad_enabled()`` alone does not tell: it is off in a backward under vmap.
+    ``torch.is_grad_enabled()`` alone does not tell: it is off in a backward under vmap. A view that negates as it is
+    read, and a tensor of zeros without memory, do not have in memory what they stand for.
     """
-    return not torch.is_grad_enabled() and ordinary(*tensors)
+    if torch.is_grad_enabled() or not ordinary(*tensors):
+        return False
+    return not any(t is not None and (t.is_neg() or t._is_zerotensor()) for t in tensors)
 
 
 def readable(tensor: Tensor) -> bool:

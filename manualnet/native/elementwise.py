@@ -1,5 +1,6 @@
 """A formula on every element in one pass over memory, compiled from an expression in C."""
 
+import ctypes
 from functools import cache
 
 import torch
@@ -40,7 +41,7 @@ def run(
     constants = torch.tensor(numbers, dtype=torch.float64) if numbers else None
     threads = torch.get_num_threads() if count >= _SHARED else 1
     kernel = getattr(library, f"run_{NAMES[first.dtype]}")
-    kernel(*map(pointer, (*tensors, out, constants)), count, threads)
+    kernel(*map(pointer, (*tensors, out, constants)), ctypes.c_long(count), threads)
     return out
 
 

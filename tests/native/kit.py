@@ -1,0 +1,36 @@
+"""What the tests of compiled code share."""
+
+import pytest
+import torch
+
+from manualnet.native import build
+
+compiled = pytest.mark.skipif(not build.available(), reason="no C compiler here")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+LAYOUTS = {
+    "contiguous": lambda t: t.contiguous(),
+    "channels last": lambda t: t.contiguous(memory_format=torch.channels_last),
+    "transposed": lambda t: t.permute(3, 1, 0, 2).contiguous().permute(2, 1, 3, 0),
+}
+
+
+def normal(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def counted(monkeypatch, module, name):
+    """Replace a function of a module by itself, and keep what it returned."""
+    function, returned = getattr(module, name), []
+
+    def counting(*args, **kwargs):
+        returned.append(function(*args, **kwargs))
+        return returned[-1]
+
+    monkeypatch.setattr(module, name, counting)
+    return returned
+
+
+def near(ours, exact, rtol, scale):
+    """Within ``rtol`` of the largest element of each channel, or of what ``scale`` says."""
+    error = (ours.double() - exact).abs()
+    assert (error <= rtol * scale).all(), f"{(error / scale).max():.3g}"

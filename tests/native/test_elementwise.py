@@ -1,0 +1,193 @@
+"""Compiled rules on every element equal their formulas."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from manualnet import functional as F
+from manualnet.functional._fused import FUSED
+from manualnet.native import elementwise
+
+from .kit import DTYPES, LAYOUTS, compiled, counted, normal
+
+pytestmark = compiled
+# Around the sizes from which on compiled code and a second thread run, and odd ones.
+SIZES = [(4096, 1), (4097, 2), (32_767, 2), (32_768, 2), (100_003, 1), (100_003, 2)]
+TINY = torch.finfo(torch.float32).tiny
+NUMBERS = {"elu": [(1.0,), (-1.5,), (0.0,)], "leaky_relu": [(0.01,), (-1.5,), (0.0,)]}
+RULES = {
+    f"{rule.__module__.rpartition('.')[2]} {rule.__name__.strip('_')} {' '.join(map(str, numbers))}".strip(): (
+        rule,
+        numbers,
+    )
+    for rule in FUSED
+    for numbers in NUMBERS.get(rule.__module__.rpartition(".")[2], [()])
+}
+
+
+@pytest.fixture(params=RULES.values(), ids=RULES)
+def both(request):
+    """A rule that must run compiled, and its formula; of the cotangent and what was saved."""
+    rule, numbers = request.param
+
+    def run(*tensors):
+        with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+            ran = counted(patch, elementwise, "run")
+            result = rule(*tensors, *numbers)
+        assert len(ran) == 1
+        assert ran[0] is result
+        return result
+
+    def formula(*tensors):
+        return rule.__wrapped__(*tensors, *numbers)
+
+    return run, formula
+
+
+def _tensors(dtype, n, spread=4.0):
+    """Cotangents of about 1, and points that lie densest where slopes bend, some of them far out."""
+    g, x = normal(n, seed=1), spread * normal(n, seed=2)
+    x[::50] *= 30
+    return g.to(dtype), x.to(dtype)
+
+
+def test_there_is_a_rule_for_each_of_these():
+    assert sorted(rule.__module__.rpartition(".")[2] for rule in FUSED) == sorted(
+        ["elu", "gelu", "gelu", "leaky_relu", "relu", "sigmoid", "tanh"]
+    )
+
+
+@pytest.mark.parametrize(("n", "threads"), SIZES, indirect=["threads"])
+def test_float32_errs_no_more_than_the_formula(both, threads, n):
+    """In every stretch of 64 neighbouring points, at most twice the formula's error and one unit in the last place.
+
+    The unit is that of the result, or of the cotangent: where a slope crosses 0 its terms are about that large.
+    """
+    run, formula = both
+    g, x = _tensors(torch.float32, n)
+    order = x.argsort()[: n // 64 * 64]
+    exact = formula(g.double(), x.double())[order].view(-1, 64)
+    ours, theirs = ((f(g, x)[order].double().view(-1, 64) - exact).abs().amax(1) for f in (run, formula))
+    terms = g[order].view(-1, 64).abs().amax(1)
+    unit = torch.finfo(torch.float32).eps * torch.maximum(exact.abs().amax(1), terms)
+    assert (ours <= 2 * theirs + unit).all()
+
+
+@pytest.mark.parametrize(
+    "rule", [name for name in RULES if name.split()[0] in ("relu", "leaky_relu", "sigmoid", "tanh")]
+)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_products_are_the_formulas_to_the_last_bit(rule, dtype):
+    (rule, numbers), tensors = RULES[rule], _tensors(dtype, 9001)
+    with torch.no_grad():
+        assert torch.equal(rule(*tensors, *numbers), rule.__wrapped__(*tensors, *numbers))
+
+
+def test_gelus_slope_keeps_its_digits_where_it_is_small():
+    """Against Φ from the complementary error function: 1 + erf has none left at -6."""
+    x = torch.linspace(-13, -1, 100_000)
+    with torch.no_grad():
+        ours = RULES["gelu times_slope"][0](torch.ones_like(x), x).double()
+    x = x.double()
+    exact = 0.5 * torch.erfc(-x / math.sqrt(2)) + x * torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    assert ((ours / exact - 1).abs() <= 2e-7 * (4 + x * x / 2)).all()
+
+
+def test_elus_slope_ends_where_normal_numbers_end():
+    x = torch.linspace(-110, -80, 100_000)
+    with torch.no_grad():
+        ours = RULES["elu times_slope 1.0"][0](torch.ones_like(x), x, 1.0).double()
+    exact = x.double().exp()
+    assert ((ours - exact).abs() <= 1e-6 * exact + math.exp(-87.3)).all()
+    assert (ours[x < -88] == 0).all()
+
+
+@pytest.mark.parametrize(("n", "threads"), SIZES, indirect=["threads"])
+def test_bfloat16_is_rounded_once(both, threads, n):
+    """Between the two numbers that float32's last bits may round to."""
+    run, formula = both
+    g, x = _tensors(torch.bfloat16, n)
+    exact, ours = formula(g.double(), x.double()), run(g, x)
+    doubt = 2**-21 * exact.abs() + 2**-22 * g.double().abs() + TINY
+    low, high = ((exact + way * doubt).to(torch.bfloat16) for way in (-1, 1))
+    assert ours.dtype == torch.bfloat16
+    assert ((low <= ours) & (ours <= high)).all()
+    counted = exact.abs() > 1e-9
+    assert (ours == exact.to(torch.bfloat16))[counted].float().mean() > 0.995
+
+
+SPECIAL = "nan inf -inf 0 -0 1e-45 -1e-45 1e-40 -1e-38 .5 1 -1 9 -13 -87 88.8 -105 1e4 -1e4 1e19 -1e20 3e38 -3e38"
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_special_numbers(both, dtype):
+    """Every pair of them: NaN and infinities in the same places, all others alike."""
+    run, formula = both
+    numbers = [float(n) for n in SPECIAL.split()]
+    g, x = torch.tensor(list(itertools.product(numbers, numbers))).repeat(8, 1).to(dtype).t().contiguous()
+    ours, expected = run(g, x), formula(g, x)
+    # Below the least normal number e^x is 0, which a large cotangent makes visible.
+    near = 16 * torch.finfo(dtype).eps * expected.float().abs() + TINY * (1 + g.float().abs())
+    same = (ours == expected) | (ours.isnan() & expected.isnan())
+    assert (same | ((ours.float() - expected.float()).abs() <= near)).all()
+    assert torch.equal(ours.isnan(), expected.isnan())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_layouts_are_kept(both, dtype, layout):
+    run, formula = both
+    g, x = (layout(t.view(5, 3, 7, 41)) for t in _tensors(dtype, 5 * 3 * 7 * 41))
+    ours = run(g, x)
+    assert ours.stride() == g.stride()
+    torch.testing.assert_close(ours, formula(g, x))
+
+
+def test_nothing_else_is_written_to(both):
+    run, _ = both
+    g, x = _tensors(torch.float32, 5000)
+    before = g.clone(), x.clone()
+    run(g[3:4500], x[3:4500])
+    assert torch.equal(g, before[0])
+    assert torch.equal(x, before[1])
+
+
+G, X = _tensors(torch.float32, 1 << 13)
+REFUSED = {
+    "few": (G[:4095], X[:4095]),
+    "other layouts": (G.view(64, 128).t(), X.view(128, 64)),
+    "gaps": (G.view(-1, 2)[:, 0].repeat(2)[::2], X[: 1 << 12]),
+    "expanded": (G[:1].expand(1 << 13), X),
+    "one number": (G, X[0]),
+    "other types": (G, X.bfloat16()),
+    "double": (G.double(), X.double()),
+    "float16": (G.half(), X.half()),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("tensors", REFUSED.values(), ids=REFUSED)
+def test_others_are_left_to_the_formula(monkeypatch, rule, tensors):
+    rule, numbers = RULES[rule]
+    ran = counted(monkeypatch, elementwise, "run")
+    with torch.no_grad():
+        result = rule(*tensors, *numbers)
+    assert ran == []
+    assert torch.equal(result, rule.__wrapped__(*tensors, *numbers))
+
+
+@pytest.mark.parametrize("make", [torch._neg_view, lambda g: torch._efficientzerotensor(g.shape)])
+def test_what_is_not_in_memory_as_it_stands_is_left_to_the_formula(make):
+    x = X.clone().requires_grad_()
+    y = F.relu(x)
+    g = make(G)
+    assert torch.equal(torch.autograd.grad(y, x, g)[0], torch.where(X > 0, g.clone(), 0))
+
+
+def test_many_shapes_compile_once(anew):
+    for shape in ((1 << 12,), (64, 65), (3, 5, 7, 100)):
+        x = normal(*shape).requires_grad_()
+        F.relu(x).backward(x.detach())
+    assert len(list(anew.rglob("*.so"))) == 1
