@@ -1,7 +1,6 @@
 """Compiled code switched off or built anew, for one test."""
 
 import pytest
-import torch
 
 from manualnet.native import build
 
@@ -22,11 +21,3 @@ def anew(monkeypatch, tmp_path):
     yield tmp_path
     monkeypatch.undo()
     _forget()
-
-
-@pytest.fixture(params=[1, 2])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)

@@ -1,5 +1,7 @@
 """What the tests of compiled code share."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -18,6 +20,17 @@ def normal(*shape, seed=0, dtype=torch.float32):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
+@contextmanager
+def using(threads):
+    """Only what is tested runs in threads: on a busy machine they wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def counted(monkeypatch, module, name):
     """Replace a function of a module by itself, and keep what it returned."""
     function, returned = getattr(module, name), []
@@ -28,9 +41,3 @@ def counted(monkeypatch, module, name):
 
     monkeypatch.setattr(module, name, counting)
     return returned
-
-
-def near(ours, exact, rtol, scale):
-    """Within ``rtol`` of the largest element of each channel, or of what ``scale`` says."""
-    error = (ours.double() - exact).abs()
-    assert (error <= rtol * scale).all(), f"{(error / scale).max():.3g}"

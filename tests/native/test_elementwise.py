@@ -10,7 +10,7 @@ from manualnet import functional as F
 from manualnet.functional._fused import FUSED
 from manualnet.native import elementwise
 
-from .kit import DTYPES, LAYOUTS, compiled, counted, normal
+from .kit import DTYPES, LAYOUTS, compiled, counted, normal, using
 
 pytestmark = compiled
 # Around the sizes from which on compiled code and a second thread run, and odd ones.
@@ -59,7 +59,7 @@ def test_there_is_a_rule_for_each_of_these():
     )
 
 
-@pytest.mark.parametrize(("n", "threads"), SIZES, indirect=["threads"])
+@pytest.mark.parametrize(("n", "threads"), SIZES)
 def test_float32_errs_no_more_than_the_formula(both, threads, n):
     """In every stretch of 64 neighbouring points, at most twice the formula's error and one unit in the last place.
 
@@ -69,7 +69,9 @@ def test_float32_errs_no_more_than_the_formula(both, threads, n):
     g, x = _tensors(torch.float32, n)
     order = x.argsort()[: n // 64 * 64]
     exact = formula(g.double(), x.double())[order].view(-1, 64)
-    ours, theirs = ((f(g, x)[order].double().view(-1, 64) - exact).abs().amax(1) for f in (run, formula))
+    with using(threads):
+        results = run(g, x), formula(g, x)
+    ours, theirs = ((result[order].double().view(-1, 64) - exact).abs().amax(1) for result in results)
     terms = g[order].view(-1, 64).abs().amax(1)
     unit = torch.finfo(torch.float32).eps * torch.maximum(exact.abs().amax(1), terms)
     assert (ours <= 2 * theirs + unit).all()
@@ -104,12 +106,14 @@ def test_elus_slope_ends_where_normal_numbers_end():
     assert (ours[x < -88] == 0).all()
 
 
-@pytest.mark.parametrize(("n", "threads"), SIZES, indirect=["threads"])
+@pytest.mark.parametrize(("n", "threads"), SIZES)
 def test_bfloat16_is_rounded_once(both, threads, n):
     """Between the two numbers that float32's last bits may round to."""
     run, formula = both
     g, x = _tensors(torch.bfloat16, n)
-    exact, ours = formula(g.double(), x.double()), run(g, x)
+    exact = formula(g.double(), x.double())
+    with using(threads):
+        ours = run(g, x)
     doubt = 2**-21 * exact.abs() + 2**-22 * g.double().abs() + TINY
     low, high = ((exact + way * doubt).to(torch.bfloat16) for way in (-1, 1))
     assert ours.dtype == torch.bfloat16

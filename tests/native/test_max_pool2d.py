@@ -1,0 +1,172 @@
+"""Compiled max pooling is PyTorch's to the last bit, value and gradient."""
+
+import pytest
+import torch
+
+from manualnet import functional as F
+from manualnet.native import max_pool2d as native
+
+from .kit import DTYPES, compiled, counted, normal, using
+
+pytestmark = compiled
+NAN, INF = float("nan"), float("inf")
+# Batch, channels, height, width, window: blocks are 64 channels.
+SHAPES = {
+    "halves": (4, 16, 10, 12, (2, 2)),
+    "rests": (3, 70, 11, 13, (2, 3)),
+    "rests on one side": (3, 64, 9, 12, (3, 5)),
+    "a line": (2, 33, 5, 31, (1, 4)),
+    "a column": (2, 9, 31, 8, (7, 1)),
+    "one element": (2, 8, 16, 17, (1, 1)),
+    "256 elements": (1, 10, 35, 33, (16, 16)),
+    "256 in a line": (1, 8, 2, 600, (1, 256)),
+    "the whole picture": (40, 65, 6, 5, (6, 5)),
+    "one row of windows": (1, 129, 3, 40, (3, 3)),
+}
+
+
+def _run(function, x, window, g=None):
+    x = x.detach().requires_grad_()
+    y = function(x, window)
+    g = normal(*y.shape, seed=3, dtype=y.dtype) if g is None else g(y)
+    return y.detach(), *torch.autograd.grad(y, x, g)
+
+
+def _equal(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.dtype == b.dtype
+        assert a.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(a.isnan(), b.isnan())
+        bits = torch.int32 if a.dtype == torch.float32 else torch.int16
+        a, b = (t.nan_to_num(0, INF, -INF).contiguous() for t in (a, b))
+        assert torch.equal(a.view(bits), b.view(bits))
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Tells that a call went the compiled way, there and back."""
+    counts = [counted(monkeypatch, native, name) for name in ("max_pool2d", "max_pool2d_backward")]
+    return lambda: tuple(map(len, counts))
+
+
+def _pictures(n, c, h, w, dtype):
+    return normal(n, c, h, w, dtype=dtype).contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_shapes(ran, shape, dtype, threads):
+    *size, window = shape
+    x = _pictures(*size, dtype)
+    with using(threads):
+        ours = _run(F.max_pool2d, x, window)
+    assert ran() == (1, 1)
+    _equal(ours, _run(torch.nn.functional.max_pool2d, x, window))
+
+
+@pytest.mark.parametrize("window", [2, (1, 2), (3, 3)], ids=str)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_special_numbers(ran, dtype, window):
+    """Few numbers in many windows: ties of all kinds, also of 0 and -0, several NaN and nothing but -∞."""
+    numbers = torch.tensor([NAN, INF, -INF, -INF, 0.0, -0.0, 1e-40, 3e38, -3e38, 1.0, 1.0])
+    choice = torch.randint(len(numbers), (6, 16, 30, 31), generator=torch.Generator().manual_seed(0))
+    choice[0] = 2
+    x = numbers[choice].to(dtype).contiguous(memory_format=torch.channels_last)
+    _equal(_run(F.max_pool2d, x, window), _run(torch.nn.functional.max_pool2d, x, window))
+    assert ran() == (1, 1)
+
+
+COTANGENTS = {
+    "expanded": lambda y: y.new_ones(()).expand(y.shape),
+    "channels first": lambda y: normal(*y.shape, dtype=y.dtype),
+    "transposed": lambda y: normal(*y.mT.shape, dtype=y.dtype).mT,
+    "nan, infinite and -0": lambda y: (
+        torch.tensor([NAN, INF, -0.0], dtype=y.dtype).repeat(y.numel())[::3].view(y.shape)
+    ),
+}
+
+
+@pytest.mark.parametrize("g", COTANGENTS.values(), ids=COTANGENTS)
+def test_cotangents(ran, g):
+    x = _pictures(4, 12, 9, 11, torch.float32)
+    _equal(_run(F.max_pool2d, x, 2, g), _run(torch.nn.functional.max_pool2d, x, 2, g))
+    assert ran() == (1, 1)
+
+
+def test_a_byte_an_output_is_saved():
+    x = _pictures(4, 16, 10, 12, torch.float32).requires_grad_()
+    (place,) = F.max_pool2d(x, 2).grad_fn.saved_tensors
+    assert place.dtype == torch.uint8
+    assert place.shape == (4, 16, 5, 6)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_places_and_positions_say_the_same(shape):
+    """The gradient that may be differentiated again takes the positions of the places."""
+    *size, window = shape
+    x = _pictures(*size, torch.float32).requires_grad_()
+    y = F.max_pool2d(x, window)
+    g = normal(*y.shape).requires_grad_()
+    (first,) = torch.autograd.grad(y, x, g, create_graph=True)
+    assert torch.equal(first, torch.autograd.grad(F.max_pool2d(x, window), x, g)[0])
+    v = normal(*x.shape)
+    (second,) = torch.autograd.grad(first, g, v)
+    position = torch.nn.functional.max_pool2d(x, window, return_indices=True)[1]
+    assert torch.equal(second, v.flatten(2).gather(2, position.flatten(2)).view_as(y))
+
+
+def test_positions_that_are_asked_for_are_pytorchs(ran):
+    x = _pictures(4, 16, 10, 12, torch.float32).requires_grad_()
+    y, position = F.max_pool2d(x, 2, return_indices=True)
+    expected, positions = torch.nn.functional.max_pool2d(x, 2, return_indices=True)
+    assert torch.equal(y, expected)
+    assert position.dtype == torch.int64
+    assert torch.equal(position, positions)
+    assert ran() == (0, 0)
+
+
+def _refused():
+    x = _pictures(4, 16, 10, 12, torch.float32)
+    return {
+        "few": (x[:2], {}),
+        "few channels": (_pictures(40, 7, 10, 12, torch.float32), {}),
+        "channels first": (x.contiguous(), {}),
+        "a slice": (x[:, :, :, 1:], {}),
+        "double": (x.double(), {}),
+        "float16": (x.half(), {}),
+        "overlapping": (x, {"stride": 1}),
+        "padding": (x, {"padding": 1}),
+        "dilation": (x, {"dilation": 2}),
+        "ceiling": (_pictures(4, 16, 11, 13, torch.float32), {"ceil_mode": True}),
+    }
+
+
+REFUSED = _refused()
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_others_go_another_way(ran, case):
+    x, settings = REFUSED[case]
+    ours, theirs = (
+        _run(lambda x, size, f=f: f(x, size, **settings), x, 2) for f in (F.max_pool2d, torch.nn.functional.max_pool2d)
+    )
+    assert ran() == (0, 0)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_windows_of_more_than_a_byte_go_another_way(ran):
+    x = _pictures(2, 8, 16, 17, torch.float32)
+    torch.testing.assert_close(
+        _run(F.max_pool2d, x, (16, 17)), _run(torch.nn.functional.max_pool2d, x, (16, 17)), rtol=0, atol=0
+    )
+    assert ran() == (0, 0)
+
+
+@pytest.mark.parametrize("window", [(0, 2), (11, 2), (2, 13), -1], ids=str)
+def test_errors_are_pytorchs(window):
+    x = _pictures(4, 16, 10, 12, torch.float32)
+    with pytest.raises(RuntimeError):
+        torch.nn.functional.max_pool2d(x, window)
+    with pytest.raises(RuntimeError):
+        F.max_pool2d(x, window)
