@@ -1,0 +1,279 @@
+"""Compiled batch normalisation, alone and with GELU after it, errs no more than the formula."""
+
+import pytest
+import torch
+
+from manualnet import functional as F
+from manualnet.functional.blocks.batch_norm_gelu import BatchNormGELU
+from manualnet.functional.layers import _batch_norm_fast
+from manualnet.functional.layers.batch_norm import BatchNormTraining
+from manualnet.native import batch_norm as native
+
+from .kit import DTYPES, compiled, counted, normal, using
+
+pytestmark = compiled
+FUNCTIONS = {"alone": BatchNormTraining, "with gelu": BatchNormGELU}
+# Several pixels make one row where channels do not fill whole vectors of 16.
+SHAPES = {
+    "matrix": (512, 8),
+    "odd matrix": (137, 33),
+    "one column": (4099, 1),
+    "wide matrix": (50, 100),
+    "few rows": (2, 4096),
+    "whole vectors": (9, 16, 8, 8),
+    "two pixels a row": (16, 24, 8, 8),
+    "an odd number of pixels": (5, 24, 7, 9),
+    "16 pixels a row": (2, 3, 40, 40),
+    "one channel": (1, 1, 64, 80),
+    "100 channels": (3, 100, 9, 5),
+    "one picture": (1, 65, 16, 16),
+}
+RESULTS = "y", "mean", "variance", "∂L/∂x", "∂L/∂weight", "∂L/∂bias"
+DATA = {
+    "usual": lambda x: 3 * x + 2,
+    "large mean": lambda x: x + 1000,
+    "larger mean": lambda x: x - 1e5,
+    "small": lambda x: x * 1e-3,
+    "large": lambda x: x * 1e6,
+    # Sums are counted from the first picture's mean.
+    "first picture far off": lambda x: torch.cat([x[:1] + 1e3, x[1:]]),
+}
+
+
+def _laid(x):
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+
+def _parameters(c, dtype=torch.float32):
+    return normal(c, seed=4, dtype=dtype), normal(c, seed=5, dtype=dtype)
+
+
+def _run(function, x, parameters, g, eps=1e-5):
+    """y, mean and variance, then the gradients along the inputs, of a loss that all three act on."""
+    leaves = [t.detach().requires_grad_() for t in (x, *parameters)]
+    outputs = function(*leaves, eps)
+    cotangents = [g, *(normal(*t.shape, seed=6 + i).to(t.dtype) for i, t in enumerate(outputs[1:]))]
+    return *(t.detach() for t in outputs), *torch.autograd.grad(outputs, leaves, cotangents)
+
+
+def _pytorch(function):
+    """The same outputs from PyTorch's own functions."""
+
+    def outputs(x, weight, bias, eps):
+        axes = [0, *range(2, x.dim())]
+        y = torch.nn.functional.batch_norm(x, None, None, weight, bias, True, 0.1, eps)
+        y = torch.nn.functional.gelu(y) if function is BatchNormGELU else y
+        return y, x.mean(axes), x.var(axes, correction=0)
+
+    return outputs
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    counts = [counted(monkeypatch, native, name) for name in ("forward", "backward")]
+    return lambda: tuple(map(len, counts))
+
+
+def _formula(function, *args):
+    with pytest.MonkeyPatch.context() as patch:
+        for way in (native, _batch_norm_fast):
+            patch.setattr(way, "applies", lambda x: False)
+        return _run(function.apply, *args)
+
+
+def _errors(results, exact, x):
+    """For each result the largest error, in parts of the largest element; of y and ∂L/∂x, channel by channel.
+
+    The mean errs in parts of x, and a sum of m numbers that cancel in parts of √m of them.
+    """
+    m = x.numel() // x.shape[1]
+    least = [1e-30, x.double().abs().max().item(), 1e-30, 1e-30, m**0.5, m**0.5]
+
+    def largest(t):
+        return t.double().abs().transpose(0, 1).flatten(1).amax(1) if t.dim() > 1 else t.double().abs().max()
+
+    return [
+        largest(a.double() - e) / largest(e).clamp(min=floor) for a, e, floor in zip(results, exact, least, strict=True)
+    ]
+
+
+def _compare(function, x, g, threads=1):
+    parameters = _parameters(x.shape[1])
+    exact = _run(_pytorch(function), x.double(), [p.double() for p in parameters], g.double())
+    with using(threads):
+        ours = _run(function.apply, x, parameters, g)
+    theirs = _formula(function, x, parameters, g)
+    errors = zip(ours, _errors(ours, exact, x), _errors(theirs, exact, x), strict=True)
+    for i, (result, our, their) in enumerate(errors):
+        assert result.dtype == theirs[i].dtype
+        unit = torch.finfo(result.dtype).eps
+        # A variance that is right to seven digits is enough for a y that is rounded to as many.
+        assert (our <= 2 * their.max() + (8 if i == 2 else 1) * unit).all(), RESULTS[i]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_shapes(ran, function, dtype, shape, threads):
+    x, g = (_laid(normal(*shape, seed=seed, dtype=dtype)) for seed in (1, 2))
+    _compare(function, 3 * x + 2, g, threads)
+    assert ran() == (1, 1)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+@pytest.mark.parametrize("shape", [(40, 24, 8, 8), (700, 33)], ids=str)
+def test_data(ran, function, dtype, data, shape):
+    x, g = (_laid(normal(*shape, seed=seed)) for seed in (1, 2))
+    _compare(function, data(x).to(dtype), g.to(dtype))
+    assert ran() == (1, 1)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_a_constant_channel(function, dtype):
+    """It becomes the bias; its gradient is that of a plain factor 1/√ε."""
+    x, g = (_laid(normal(8, 24, 8, 8, seed=seed, dtype=dtype)) for seed in (1, 2))
+    x[:, 5] = 2.5
+    parameters = _parameters(24)
+    y, mean, v, grad_x, grad_weight, _ = _run(function.apply, x, parameters, g)
+    exact = _run(_pytorch(function), x.double(), [p.double() for p in parameters], g.double())
+    assert (mean[5], v[5], grad_weight[5]) == (2.5, 0, 0)
+    torch.testing.assert_close(y[:, 5].double(), exact[0][:, 5], rtol=torch.finfo(dtype).eps, atol=0)
+    bound = 4 * torch.finfo(dtype).eps * exact[3][:, 5].abs().max()
+    assert ((grad_x[:, 5].double() - exact[3][:, 5]).abs() <= bound).all()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")], ids=str)
+@pytest.mark.parametrize("place", [(0, 5, 0, 0), (3, 5, 7, 7)], ids=["first picture", "last picture"])
+def test_a_bad_number_spoils_its_channel_alone(function, bad, place):
+    x, g = (_laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
+    parameters = _parameters(24)
+    good = _run(function.apply, x, parameters, g)
+    x[place] = bad
+    results = _run(function.apply, x, parameters, g), good, _formula(function, x, parameters, g)
+    for spoilt, was, like in zip(*results, strict=True):
+        channels, before, formula = (t.transpose(0, 1) if t.dim() > 1 else t for t in (spoilt, was, like))
+        assert torch.equal(channels[5].isfinite(), formula[5].isfinite())
+        others = [c for c in range(24) if c != 5]
+        torch.testing.assert_close(channels[others], before[others], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("place", [(0, 5, 0, 0), (3, 5, 7, 7)], ids=["first", "last"])
+def test_a_bad_cotangent_spoils_its_channel_alone(function, place):
+    x, g = (_laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
+    g[place] = float("nan")
+    grad_x, *grads = _run(function.apply, x, _parameters(24), g)[3:]
+    for grad in (grad_x.transpose(0, 1), *grads):
+        assert grad[5].isnan().all()
+        assert grad[[c for c in range(24) if c != 5]].isfinite().all()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("given", [(True, False), (False, True), (False, False)], ids=["weight", "bias", "neither"])
+@pytest.mark.parametrize("kind", ["float32", "half"])
+def test_parameters_may_be_missing_or_half(function, given, kind):
+    dtype = torch.bfloat16 if kind == "half" else torch.float32
+    x, g = (_laid(normal(4, 24, 8, 8, seed=seed, dtype=torch.bfloat16)) for seed in (1, 2))
+    weight, bias = (p if there else None for p, there in zip(_parameters(24, dtype), given, strict=True))
+
+    def run(x, weight, bias, apply):
+        leaves = [t.detach().requires_grad_() for t in (x, weight, bias) if t is not None]
+        names = [t is not None for t in (weight, bias)]
+        rest = iter(leaves[1:])
+        y = apply(leaves[0], *(next(rest) if there else None for there in names), 1e-5)[0]
+        return y, *torch.autograd.grad(y, leaves, g.to(y.dtype))
+
+    ours = run(x, weight, bias, function.apply)
+    exact = run(*(None if t is None else t.double() for t in (x, weight, bias)), _pytorch(function))
+    assert [t.dtype for t in ours] == [torch.bfloat16] * 2 + [dtype] * sum(given)
+    for a, e in zip(ours, exact, strict=True):
+        assert (a.double() - e).abs().max() <= 2e-2 * e.abs().max() * (1 if a.dim() > 1 else 0.5)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("needs", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (0, 1, 1)], ids=str)
+def test_only_what_is_needed_is_computed(monkeypatch, function, needs):
+    returned = counted(monkeypatch, native, "backward")
+    x, g = (_laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
+    leaves = [t.detach().requires_grad_() for t in (x, *_parameters(24))]
+    every = torch.autograd.grad(function.apply(*leaves, 1e-5)[0], leaves, g)
+    some = [leaf.detach().requires_grad_(bool(need)) for leaf, need in zip(leaves, needs, strict=True)]
+    y = function.apply(*some, 1e-5)[0]
+    grads = torch.autograd.grad(y, [leaf for leaf in some if leaf.requires_grad], g)
+    assert [r is not None for r in returned[1]] == [bool(n) for n in needs]
+    for a, b in zip(grads, [e for e, need in zip(every, needs, strict=True) if need], strict=True):
+        assert torch.equal(a, b)
+
+
+COTANGENTS = {
+    "expanded": lambda g: g[:1, :1, :1, :1].expand_as(g),
+    "channels first": lambda g: g.contiguous(),
+    "transposed": lambda g: g.mT.contiguous().mT,
+    "of a concatenation": lambda g: torch.cat([g, g], 1)[:, 24:],
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("lay", COTANGENTS.values(), ids=COTANGENTS)
+def test_cotangents_come_in_any_layout(ran, function, lay):
+    x, g = (_laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
+    g = lay(g)
+    ours, same = (_run(function.apply, x, _parameters(24), cotangent) for cotangent in (g, _laid(g.clone())))
+    assert ran() == (2, 2)
+    for a, b in zip(ours, same, strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_nothing_is_written_to(function):
+    tensors = [_laid(normal(4, 24, 8, 8, seed=1)), *_parameters(24), _laid(normal(4, 24, 8, 8, seed=2))]
+    before = [t.clone() for t in tensors]
+    x, *parameters, g = tensors
+    first, second = (_run(function.apply, x, parameters, g) for _ in range(2))
+    assert all(map(torch.equal, tensors, before))
+    assert all(map(torch.equal, first, second))
+
+
+@pytest.mark.parametrize("function", [F.batch_norm, F.batch_norm_gelu])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_running_statistics_are_those_of_the_formula(ran, function, dtype):
+    x = _laid(3 * normal(8, 24, 8, 8, dtype=dtype) + 1)
+    mean, var = torch.zeros(24), torch.ones(24)
+    function(x, mean, var, *_parameters(24), training=True, momentum=0.3)
+    assert ran() == (1, 0)
+    wide = x.double()
+    torch.testing.assert_close(mean.double(), 0.3 * wide.mean((0, 2, 3)), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(var.double(), 0.7 + 0.3 * wide.var((0, 2, 3)), rtol=1e-6, atol=1e-6)
+
+
+def _refused():
+    x = _laid(normal(4, 24, 8, 8))
+    return {
+        "few": x[:2],
+        "channels first": x.contiguous(),
+        "a slice": x[:, :, 1:],
+        "double": x.double(),
+        "float16": x.half(),
+        "a transposed matrix": normal(64, 100).t(),
+        "a signal": normal(10, 24, 20),
+        "many channels": normal(3, 8193),
+    }
+
+
+REFUSED = _refused()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("case", REFUSED)
+def test_others_go_another_way(ran, function, case):
+    x = REFUSED[case]
+    parameters = _parameters(x.shape[1], x.dtype if x.dtype == torch.float64 else torch.float32)
+    ours = _run(function.apply, x, parameters, torch.ones_like(x))
+    assert ran() == (0, 0)
+    exact = _run(_pytorch(function), x.double(), [p.double() for p in parameters], torch.ones_like(x).double())
+    torch.testing.assert_close(ours[0].double(), exact[0], rtol=1e-2, atol=1e-2)
