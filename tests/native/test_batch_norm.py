@@ -254,7 +254,7 @@ def test_running_statistics_are_those_of_the_formula(ran, function, dtype):
 def _refused():
     x = _laid(normal(4, 24, 8, 8))
     return {
-        "few": x[:2],
+        "few": _laid(x[:2, :2, :2, :2]),
         "channels first": x.contiguous(),
         "a slice": x[:, :, 1:],
         "double": x.double(),

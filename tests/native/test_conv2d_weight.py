@@ -164,7 +164,7 @@ def test_a_convolution_takes_it_where_it_can(monkeypatch, settings, dtype):
 
 def test_few_products_are_not_worth_it(monkeypatch):
     monkeypatch.undo()
-    assert native.conv2d_weight(*_inputs(*SHAPES["whole tiles"], torch.float32)) is None
+    assert native.conv2d_weight(*_inputs(*SHAPES["one of all"], torch.float32)) is None
 
 
 def test_without_memory_another_way_is_gone(monkeypatch):

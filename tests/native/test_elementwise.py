@@ -160,7 +160,7 @@ def test_nothing_else_is_written_to(both):
 
 G, X = _tensors(torch.float32, 1 << 13)
 REFUSED = {
-    "few": (G[:4095], X[:4095]),
+    "few": (G[: elementwise._WORTH - 1], X[: elementwise._WORTH - 1]),
     "other layouts": (G.view(64, 128).t(), X.view(128, 64)),
     "gaps": (G.view(-1, 2)[:, 0].repeat(2)[::2], X[: 1 << 12]),
     "expanded": (G[:1].expand(1 << 13), X),
