@@ -29,6 +29,8 @@ def autocast(name: str, *tensors):
     The cast is a node of its own in the graph, before the Function, so that the Function sees one type and autograd
     casts the gradient back. Float64 tensors and what is no tensor pass unchanged, as with PyTorch.
     """
+    if not torch._C._is_any_autocast_enabled():
+        return tensors
     device = next((t.device.type for t in tensors if isinstance(t, Tensor)), None)
     # The meta device has no autocast, and what is no tensor is for the kernel to refuse.
     if device is None or not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):

@@ -1,10 +1,30 @@
 """The base class of every hand-written rule."""
 
+import inspect
+from types import SimpleNamespace
+
 import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
 _functorch = torch._C._functorch
+
+
+class _Positional(inspect.Signature):
+    """A signature whose arguments all come, in their places: nothing to look up.
+
+    PyTorch binds the arguments to the signature of ``forward`` at every call, which takes longer than a small
+    operation.
+    """
+
+    def bind(self, *args, **kwargs):
+        if kwargs or len(args) != len(self.parameters):
+            return super().bind(*args, **kwargs)
+        return SimpleNamespace(args=args, kwargs=kwargs, apply_defaults=_nothing)
+
+
+def _nothing() -> None:
+    pass
 
 
 class Function(torch.autograd.Function):
@@ -20,6 +40,8 @@ class Function(torch.autograd.Function):
     def __init_subclass__(cls) -> None:
         # Without this the compiler rejects a class that has a jvp, and drops the backward of one that has none.
         torch.compiler.allow_in_graph(cls)
+        parameters = list(inspect.signature(cls.forward).parameters.values())
+        setattr(cls.forward, "__signature__", _Positional(parameters))  # noqa: B010
 
 
 def save(ctx, *tensors: Tensor | None) -> None:

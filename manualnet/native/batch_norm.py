@@ -14,7 +14,7 @@ def applies(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
-        and x.numel() >= 1 << 9
+        and x.numel() >= 1 << 6
         and x.shape[1] <= 1 << 13
         and (x.is_contiguous() if x.dim() == 2 else x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
         and _library() is not None

@@ -9,6 +9,7 @@ NAMES = {torch.float32: "float", torch.bfloat16: "bfloat16", torch.float64: "dou
 
 
 def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
+    """Where the numbers lie; whoever calls keeps the tensor alive meanwhile."""
     return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 

@@ -7,7 +7,7 @@ from manualnet.native.build import load
 from manualnet.native.call import NAMES, channels_last, numbers, pointer
 
 # Products below which the call is over before a compiled path pays.
-_WORTH = 1 << 24
+_WORTH = 1 << 16
 
 
 def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups) -> Tensor | None:

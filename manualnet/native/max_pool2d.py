@@ -18,7 +18,7 @@ def applies(x: Tensor, window: Size) -> bool:
         and 1 <= window[0] <= x.shape[2]
         and 1 <= window[1] <= x.shape[3]
         and window[0] * window[1] <= 256
-        and x.numel() >= 1 << 12
+        and x.numel() >= 1 << 9
         and x.shape[1] >= 8
         and x.is_contiguous(memory_format=torch.channels_last)
         and _library() is not None

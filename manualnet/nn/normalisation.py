@@ -16,7 +16,7 @@ _CONVERTER = nn.SyncBatchNorm.__dict__["convert_sync_batchnorm"].__func__.__code
 class _ManualBatchNorm(_BatchNorm):
     """The part that the batch norms share; PyTorch's but for the function it ends in."""
 
-    _function = staticmethod(F.batch_norm)
+    functional, name = F, "batch_norm"
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
@@ -27,7 +27,7 @@ class _ManualBatchNorm(_BatchNorm):
                 momentum = 1.0 / float(self.num_batches_tracked)  # the plain average of all batches so far
         use_batch = self.training or (self.running_mean is None and self.running_var is None)
         tracked = not self.training or self.track_running_stats
-        return self._function(
+        return getattr(self.functional, self.name)(
             input,
             self.running_mean if tracked else None,
             self.running_var if tracked else None,
@@ -68,7 +68,7 @@ class BatchNormGELU(_ManualBatchNorm):
     torch.Size([5, 2, 3, 3])
     """
 
-    _function = staticmethod(F.batch_norm_gelu)
+    name = "batch_norm_gelu"
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:

@@ -19,7 +19,7 @@ __all__ = [
 
 
 class BatchNormGELU(nn.BatchNormGELU):
-    _function = staticmethod(F.batch_norm_gelu)
+    functional = F
 
 
 class HingeLoss(nn.HingeLoss):

@@ -8,31 +8,64 @@ import torch.autograd.forward_ad as forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from manualnet import functional as F
+from manualnet.native import available
 
+
+def _module(name):
+    return importlib.import_module(f"manualnet.{name}")
+
+
+# A function, the shapes of its arguments, and where its backward pass goes: compiled, and without a compiler.
 PATHS = {
-    "max_pool2d": ("layers.max_pool2d", "_lay_tiles", lambda x: F.max_pool2d(x, 2), [(2, 3, 4, 4)]),
-    "conv2d": ("layers.conv2d", "_grad_weight_chunked", F.conv2d, [(2, 3, 4, 4), (5, 3, 2, 2)]),
-    "batch_norm": (
-        "layers._batch_norm_fast",
-        "backward",
-        lambda x: F.batch_norm(x, None, None, training=True),
-        [(2, 3, 4, 4)],
+    "max_pool2d": (
+        lambda x: F.max_pool2d(x, 2),
+        [(2, 8, 16, 16)],
+        ("native.max_pool2d", "max_pool2d_backward"),
+        ("functional.layers.max_pool2d", "_lay_tiles"),
     ),
+    "conv2d": (
+        F.conv2d,
+        [(16, 8, 16, 16), (40, 8, 3, 3)],
+        ("native.conv2d_weight", "conv2d_weight"),
+        ("functional.layers.conv2d", "_grad_weight_chunked"),
+    ),
+    "batch_norm": (
+        lambda x: F.batch_norm(x, None, None, training=True),
+        [(4, 8, 16, 16)],
+        ("native.batch_norm", "backward"),
+        ("functional.layers._batch_norm_fast", "backward"),
+    ),
+    "batch_norm_gelu": (
+        lambda x: F.batch_norm_gelu(x, None, None, training=True),
+        [(4, 8, 16, 16)],
+        ("native.batch_norm", "backward"),
+        None,
+    ),
+    "gelu": (F.gelu, [(4, 8, 16, 16)], ("native.elementwise", "run"), None),
+}
+CASES = {
+    f"{name} {way}": (function, shapes, path, way)
+    for name, (function, shapes, *paths) in PATHS.items()
+    for path, way in zip(paths, ("compiled", "eager"), strict=True)
+    if path is not None and (way == "eager" or available())
 }
 
 
-@pytest.fixture(params=PATHS)
+@pytest.fixture(params=CASES)
 def path(request, monkeypatch):
     """A function, its arguments, and how often its fast path has run."""
-    module, name, function, shapes = PATHS[request.param]
-    module = importlib.import_module(f"manualnet.functional.{module}")
-    fast, ran = getattr(module, name), []
+    function, shapes, (module, name), way = CASES[request.param]
+    module, ran = _module(module), []
+    fast = getattr(module, name)
 
     def counted(*args):
         ran.append(1)
         return fast(*args)
 
     monkeypatch.setattr(module, name, counted)
+    if way == "eager":
+        for library in ("max_pool2d", "conv2d_weight", "batch_norm", "elementwise"):
+            monkeypatch.setattr(_module(f"native.{library}"), "load", lambda *args, **kwargs: None)
     inputs = [torch.randn(shape).to(memory_format=torch.channels_last) for shape in shapes]
     return function, inputs, ran
 

@@ -35,6 +35,17 @@ def _flat(x: Tensor) -> Tensor:
     return x.reshape(*batch, h * w)
 
 
+def spread(grad_out: Tensor, kernel: tuple[int, ...]) -> Tensor:
+    """Every element (…, H', W') copied to the whole of its window: the stamp of windows that lie side by side."""
+    *batch, h, w = grad_out.shape
+    kh, kw = kernel
+    if grad_out.dim() == 4 and grad_out.is_contiguous(memory_format=torch.channels_last):
+        n, c = batch
+        rows = grad_out.permute(0, 2, 3, 1)[:, :, None, :, None].expand(n, h, kh, w, kw, c)
+        return rows.reshape(n, h * kh, w * kw, c).permute(0, 3, 1, 2)
+    return grad_out[..., :, None, :, None].expand(*batch, h, kh, w, kw).reshape(*batch, h * kh, w * kw)
+
+
 def stamp(
     grad_out: Tensor, size: tuple[int, int], kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]
 ) -> Tensor:

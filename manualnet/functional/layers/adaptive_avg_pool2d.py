@@ -7,6 +7,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import uncast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
+from manualnet.functional.layers._windows import spread
 
 
 class AdaptiveAvgPool2d(Function):
@@ -31,6 +32,13 @@ class AdaptiveAvgPool2d(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
+        even = [
+            n // n_out if n_out and n % n_out == 0 else 0
+            for n, n_out in zip(ctx.size, grad_out.shape[-2:], strict=True)
+        ]
+        if all(even):
+            # Windows that lie side by side, all of one size: each cotangent is shared out evenly.
+            return spread(grad_out / (even[0] * even[1]), tuple(even)), None
         (g,) = widen(grad_out)
         a, b = (_averaging(n_out, n, g) for n_out, n in zip(g.shape[-2:], ctx.size, strict=True))
         with uncast(grad_out):

@@ -7,7 +7,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
-from manualnet.functional.layers._windows import Size2, pair, stamp
+from manualnet.functional.layers._windows import Size2, pair, spread, stamp
 
 
 class AvgPool2d(Function):
@@ -39,6 +39,9 @@ class AvgPool2d(Function):
         kernel = pair(kernel_size)
         stride = pair(stride) or kernel
         padding = pair(padding)
+        if padding == (0, 0) and stride == kernel and ctx.size == _covered(grad_out, kernel):
+            grad_x = spread(grad_out / (divisor or kernel[0] * kernel[1]), kernel)
+            return grad_x, None, None, None, None, None, None
         (wide,) = widen(grad_out)
         if divisor is None:
             counts = [
@@ -52,6 +55,11 @@ class AvgPool2d(Function):
     @staticmethod
     def jvp(ctx, x_dot, *_):
         return torch_F.avg_pool2d(x_dot, *ctx.settings)
+
+
+def _covered(grad_out: Tensor, kernel: tuple[int, ...]) -> tuple[int, int]:
+    """The size of a plane that windows without gaps fill."""
+    return grad_out.shape[-2] * kernel[0], grad_out.shape[-1] * kernel[1]
 
 
 def _counts(g: Tensor, axis: int, size: int, kernel: int, stride: int, padding: int, with_padding: bool) -> Tensor:

@@ -43,7 +43,7 @@ def check_classes(
             raise RuntimeError(f"weight must have one number per class, ({classes},), but got {tuple(weight.shape)}")
         if weight.dtype != input.dtype:
             raise RuntimeError(f"weight must have the type of input, {input.dtype}, but got {weight.dtype}")
-    if readable(target):
+    if readable(target) and target.numel() and _reaches_beyond(target, classes):
         wrong = (target < 0) | (target >= classes)
         allowed = f"0 to {classes - 1}"
         if ignore_index is not None:
@@ -52,6 +52,11 @@ def check_classes(
         if wrong.any():
             raise IndexError(f"target {target[wrong][0].item()} is out of bounds: the classes are {allowed}")
     return target
+
+
+def _reaches_beyond(target: Tensor, classes: int) -> bool:
+    low, high = torch.aminmax(target)
+    return low.item() < 0 or high.item() >= classes
 
 
 def counted(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: torch.dtype):

@@ -12,8 +12,10 @@ from manualnet.functional._errors import refuse_complex
 
 def difference(x: Tensor, target: Tensor) -> Tensor:
     """x - t in the common type of both, half precision widened."""
-    dtype = common_type(x, target)
-    x, target = widen(x.to(dtype), target.to(dtype))
+    if x.dtype != target.dtype:
+        dtype = common_type(x, target)
+        x, target = x.to(dtype), target.to(dtype)
+    x, target = widen(x, target)
     return x - target
 
 
@@ -36,7 +38,7 @@ def check_pair(name: str, input: Tensor, target: Tensor, weight: Tensor | None):
             "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=3,
         )
-    torch.broadcast_shapes(input.shape, target.shape)
+        torch.broadcast_shapes(input.shape, target.shape)
     if weight is not None:
         if weight.size() != input.size():
             raise ValueError(f"weight must have the shape of input, {tuple(input.shape)}, got {tuple(weight.shape)}")

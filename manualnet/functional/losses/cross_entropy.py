@@ -6,6 +6,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
 from manualnet.functional.losses._arguments import need_tensors, refuse_gradient
 from manualnet.functional.losses._classes import (
     along_classes,
@@ -17,6 +18,7 @@ from manualnet.functional.losses._classes import (
 )
 from manualnet.functional.losses._probabilities import CrossEntropyOfProbabilities
 from manualnet.functional.losses._reduce import resolve, share
+from manualnet.native import cross_entropy as native
 
 
 class CrossEntropy(Function):
@@ -34,8 +36,11 @@ class CrossEntropy(Function):
     @staticmethod
     def forward(x, target, weight, ignore_index, reduction, smoothing):
         (wide,) = widen(x)
-        log_p = torch.log_softmax(wide, class_axis(x))
-        return likelihood_loss(log_p, target, weight, ignore_index, reduction, smoothing).to(x.dtype)
+        (wide_weight,) = widen(weight) if weight is not None else (None,)
+        loss = torch.nn.functional.cross_entropy(
+            wide, target, wide_weight, None, ignore_index, None, reduction, smoothing
+        )
+        return loss.to(x.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -46,6 +51,10 @@ class CrossEntropy(Function):
     def backward(ctx, grad_out):
         x, target, weight = ctx.saved_tensors
         ignore_index, reduction, smoothing = ctx.settings
+        if weight is None and plain(grad_out, x, target):
+            grad_x = native.cross_entropy_backward(grad_out, x, target, *ctx.settings)
+            if grad_x is not None:
+                return grad_x, None, None, None, None, None
         wide, g = widen(x, grad_out)
         axis = class_axis(x)
         index, kept, counts = counted(target, weight, ignore_index, wide.dtype)

@@ -24,7 +24,9 @@ class NllLoss(Function):
     @staticmethod
     def forward(x, target, weight, ignore_index, reduction):
         (wide,) = widen(x)
-        return likelihood_loss(wide, target, weight, ignore_index, reduction).to(x.dtype)
+        (wide_weight,) = widen(weight) if weight is not None else (None,)
+        loss = torch.nn.functional.nll_loss(wide, target, wide_weight, None, ignore_index, None, reduction)
+        return loss.to(x.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -46,7 +48,8 @@ class NllLoss(Function):
     @staticmethod
     def jvp(ctx, x_tangent, *_):
         target, weight = ctx.saved_tensors
-        return NllLoss.forward(x_tangent, target, weight, ctx.ignore_index, ctx.reduction)
+        (wide,) = widen(x_tangent)
+        return likelihood_loss(wide, target, weight, ctx.ignore_index, ctx.reduction).to(x_tangent.dtype)
 
 
 def nll_loss(

@@ -1,0 +1,28 @@
+"""The gradient of cross-entropy for class indices, by ``cross_entropy.c``."""
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from manualnet.native.build import load
+from manualnet.native.call import NAMES, pointer
+
+
+def cross_entropy_backward(
+    grad_out: Tensor, x: Tensor, target: Tensor, ignore_index: int, reduction: str, smoothing: float
+) -> Tensor | None:
+    """(p − q) g for scores (N, C) and a reduction that is a sum or a mean; None where another way must be gone."""
+    fits = x.dim() == 2 and x.is_contiguous() and x.numel() >= 128 and target.is_contiguous() and reduction != "none"
+    if not fits or x.device.type != "cpu" or x.dtype not in (torch.float32, torch.bfloat16):
+        return None
+    library = load("numbers.h", "share.h", "exp.h", "cross_entropy.c")
+    if library is None:
+        return None
+    grad_x, g = torch.empty_like(x), grad_out.float()
+    settings = ctypes.c_long(ignore_index), ctypes.c_double(smoothing), int(reduction == "mean")
+    threads = torch.get_num_threads() if x.numel() > 1 << 14 else 1
+    kernel = getattr(library, f"cross_entropy_backward_{NAMES[x.dtype]}")
+    sizes = map(ctypes.c_long, x.shape)
+    kernel(*map(pointer, (x, target, grad_x, g)), *sizes, *settings, threads)
+    return grad_x
