@@ -130,10 +130,14 @@ def _maxout_extremes() -> list[Sample]:
     return [Sample((leaf([[1e4, 1e4], [-1e4, 1e4], [0.0, -1e4]]), weight, leaf([[1e4], [0.0]])), label="±1e4")]
 
 
-def _gelu_large(generator: torch.Generator) -> list[Sample]:
-    """More elements than one piece of the fast path has, over the range in which the slope bends."""
-    x = (3 * torch.randn(3, 50_001, generator=generator, dtype=torch.float64)).requires_grad_()
-    return [Sample((x,), options, f"many{options or ''}") for options in GELU]
+def many(*options: dict) -> Callable[[torch.Generator], list[Sample]]:
+    """Enough elements for compiled code and a second thread, over the range in which slopes bend."""
+
+    def samples(generator: torch.Generator) -> list[Sample]:
+        x = (3 * torch.randn(3, 15_001, generator=generator, dtype=torch.float64)).requires_grad_()
+        return [s for o in options for s in _marked([Sample((x,), o, "many")], o)]
+
+    return samples
 
 
 ELU: list[dict] = [{}, {"alpha": 0.5}, {"alpha": -1.5}, {"alpha": 0.0}]
@@ -146,6 +150,7 @@ SPECS = [
         with_options(*ELU, kink=0.0),
         lambda: [kink(0.0, 1.0), kink(-0.0, 1.0), kink(0.0, 0.5, alpha=0.5)],
         far_out(*ELU),
+        large=many(*ELU),
         rows=("S12",),
         module="ELU",
         draw=draws.elementwise(alpha=draws.slope, inplace=draws.in_place),
@@ -153,7 +158,7 @@ SPECS = [
     operation(
         "gelu",
         with_options(*GELU),
-        large=_gelu_large,
+        large=many(*GELU),
         extremes=far_out(*GELU),
         module="GELU",
         draw=draws.elementwise(approximate=draws.approximation),
@@ -164,6 +169,7 @@ SPECS = [
         with_options(*LEAKY, kink=0.0),
         lambda: [kink(0.0, 0.01), kink(-0.0, 0.01), kink(0.0, 0.1, negative_slope=0.1)],
         far_out(*LEAKY),
+        large=many(*LEAKY),
         rows=("S9",),
         module="LeakyReLU",
         draw=draws.elementwise(negative_slope=draws.slope, inplace=draws.in_place),
@@ -191,11 +197,20 @@ SPECS = [
         elementwise(0.0),
         lambda: [kink(0.0, 0.0), kink(-0.0, 0.0)],
         extremes(),
+        large=many({}),
         rows=("S8",),
         module="ReLU",
         draw=draws.elementwise(inplace=draws.in_place),
     ),
-    operation("sigmoid", elementwise(), extremes=extremes(), rows=("S4",), module="Sigmoid", draw=draws.elementwise()),
+    operation(
+        "sigmoid",
+        elementwise(),
+        extremes=extremes(),
+        large=many({}),
+        rows=("S4",),
+        module="Sigmoid",
+        draw=draws.elementwise(),
+    ),
     operation(
         "softmax",
         _distribution,
@@ -214,5 +229,13 @@ SPECS = [
         flat=True,
         draw=draws.elementwise(),
     ),
-    operation("tanh", elementwise(), extremes=extremes(), rows=("S7",), module="Tanh", draw=draws.elementwise()),
+    operation(
+        "tanh",
+        elementwise(),
+        extremes=extremes(),
+        large=many({}),
+        rows=("S7",),
+        module="Tanh",
+        draw=draws.elementwise(),
+    ),
 ]

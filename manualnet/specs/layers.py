@@ -49,9 +49,17 @@ def _batch_norm(generator: torch.Generator) -> list[Sample]:
 
 
 def _batch_norm_large(generator: torch.Generator) -> list[Sample]:
-    """More elements than one piece of the fast path has."""
-    x = normal(generator, 70, 16, 12, 12).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-    return [Sample((x, None, None, normal(generator, 16), normal(generator, 16), True), {}, "many pictures")]
+    """More elements than one piece of the fast path has, and channels that do not fill whole vectors."""
+
+    def call(label: str, *shape: int) -> Sample:
+        x = normal(generator, *shape).detach()
+        if len(shape) == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return Sample(
+            (x.requires_grad_(), None, None, *(normal(generator, shape[1]) for _ in range(2)), True), {}, label
+        )
+
+    return [call("many pictures", 70, 16, 12, 12), call("24 channels", 12, 24, 6, 6), call("many rows", 500, 33)]
 
 
 def _max_pool2d_large(generator: torch.Generator) -> list[Sample]:

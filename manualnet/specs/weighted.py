@@ -57,11 +57,16 @@ def _conv2d(generator: torch.Generator) -> list[Sample]:
 def _conv2d_large(generator: torch.Generator) -> list[Sample]:
     """More places than one chunk of the weight gradient has, the last chunk smaller than the others."""
 
-    def call(batch: int, label: str, **kwargs) -> Sample:
-        x = normal(generator, batch, 3, 16, 16).detach().to(memory_format=torch.channels_last).requires_grad_()
-        return Sample((x, normal(generator, 8, 3, 3, 3), normal(generator, 8)), kwargs, label)
+    def call(batch: int, label: str, channels: int = 3, out: int = 8, **kwargs) -> Sample:
+        x = normal(generator, batch, channels, 16, 16).detach().to(memory_format=torch.channels_last).requires_grad_()
+        return Sample((x, normal(generator, out, channels, 3, 3), normal(generator, out)), kwargs, label)
 
-    return [call(40, "many pictures", padding=1), call(90, "strided", stride=2), call(60, "dilated", dilation=(1, 2))]
+    return [
+        call(40, "many pictures", padding=1),
+        call(63, "many products", channels=8, out=17, padding=1),
+        call(90, "strided", stride=2),
+        call(60, "dilated", dilation=(1, 2)),
+    ]
 
 
 def _conv2d_extremes() -> list[Sample]:
