@@ -1,89 +1,160 @@
-// Batch normalisation, alone or with GELU after it, over rows of channels: (rows, c), each pass reading memory once.
+// Batch normalisation, alone or with GELU after it, over pixels of channels: x is (pixels, c), each pass reads it once.
 //
-// z = (x - mean) scale + bias and y = z or gelu(z). Sums are taken in float over a few rows, and beyond that in
-// double: sums[thread][2][c].
+// z = (x - mean) scale + bias with scale = weight / sqrt(v + eps), and y = z or gelu(z). Several pixels make one
+// row where that fills whole vectors. Sums are taken in float over a few rows, and beyond that in double.
 
-enum { FEW = 32 };
+#include <stdlib.h>
+
+enum { FEW = 16, SAMPLE = 64 };
 
 typedef struct {
-    long rows, c;
+    long rows, width, pixels, channels; // width = channels times the pixels of a row
+    double eps;
+    int threads;
 } shape;
+
+// Numbers for every place of a row: `count` vectors of `width`, each a channel's number repeated.
+static float *repeated(const shape *s, int count) { return calloc(count * s->width, sizeof(float)); }
+
+static void repeat(float *row, const shape *s) {
+    for (long i = s->channels; i < s->width; i++) row[i] = row[i - s->channels];
+}
+
+static void affine(const shape *s, const float *weight, const float *bias, const float *v, float *scale, float *shift) {
+    for (long c = 0; c < s->channels; c++) {
+        scale[c] = (float)((weight ? weight[c] : 1.0) / sqrt(v[c] + s->eps));
+        shift[c] = bias ? bias[c] : 0.0f;
+    }
+    repeat(scale, s);
+    repeat(shift, s);
+}
 
 static inline void flush(float *few, double *sum, long count) {
     for (long i = 0; i < count; i++) sum[i] += few[i];
     memset(few, 0, count * sizeof(float));
 }
 
+// The sums of all threads and of all pixels of a row: two for every channel, in the first thread's place.
+static void gather(double *sums, const shape *s) {
+    for (long k = 0; k < 2; k++)
+        for (long c = 0; c < s->channels; c++) {
+            double total = 0.0;
+            for (int thread = 0; thread < s->threads; thread++)
+                for (long i = c; i < s->width; i += s->channels) total += sums[(2 * thread + k) * s->width + i];
+            sums[k * s->width + c] = total;
+        }
+}
+
 static inline float none(float z) { return z; }
-static inline float none_slope(float z) { return 1.0f; }
+static inline float none_slope(float z) { return (void)z, 1.0f; }
 
-#define SUMS(T, ADD)                                                                                     \
-    _Pragma("omp parallel num_threads(threads)") {                                                       \
-        SHARE(s->rows)                                                                                   \
-        double *sum = sums + omp_get_thread_num() * 2 * s->c;                                            \
-        float sum1[2 * s->c], *restrict sum2 = sum1 + s->c;                                              \
-        memset(sum1, 0, sizeof sum1);                                                                    \
-        for (long row = first; row < last; row++) {                                                      \
-            const T *restrict at = x + row * s->c;                                                       \
-            ADD                                                                                          \
-            if ((row - first) % FEW == FEW - 1) flush(sum1, sum, 2 * s->c);                              \
-        }                                                                                                \
-        flush(sum1, sum, 2 * s->c);                                                                      \
+#define SUMS(T, ADD)                                                                                                   \
+    double *sums = calloc(2 * s->threads * s->width, sizeof(double));                                                  \
+    _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                               \
+        SHARE(s->rows)                                                                                                 \
+        double *sum = sums + omp_get_thread_num() * 2 * s->width;                                                      \
+        float *restrict sum1 = repeated(s, 2), *restrict sum2 = sum1 + s->width;                                       \
+        for (long row = first; row < last; row++) {                                                                    \
+            const T *restrict at = x + row * s->width;                                                                 \
+            ADD                                                                                                        \
+            if ((row - first) % FEW == FEW - 1) flush(sum1, sum, 2 * s->width);                                        \
+        }                                                                                                              \
+        flush(sum1, sum, 2 * s->width);                                                                                \
+        free(sum1);                                                                                                    \
+    }                                                                                                                  \
+    gather(sums, s);
+
+#define MOMENTS(T)                                                                                                     \
+    static void moments_##T(const T *x, float *mean, float *v, const shape *s) {                                       \
+        /* Counted from the mean of a few, a channel's sum of squares loses no digits to its mean. They come from */   \
+        /* everywhere, an odd step apart, so that they are not all from one picture or one column. */                  \
+        float *restrict shift = repeated(s, 1);                                                                        \
+        long step = s->pixels / SAMPLE | 1, sampled = (s->pixels + step - 1) / step;                                   \
+        for (long p = 0; p < s->pixels; p += step)                                                                     \
+            for (long c = 0; c < s->channels; c++) shift[c] += get_##T(x[p * s->channels + c]) / sampled;              \
+        for (long c = 0; c < s->channels; c++)                                                                         \
+            if (!isfinite(shift[c])) shift[c] = 0.0f;                                                                  \
+        repeat(shift, s);                                                                                              \
+        SUMS(T, for (long c = 0; c < s->width; c++) {                                                                  \
+            float centred = get_##T(at[c]) - shift[c];                                                                 \
+            sum1[c] += centred;                                                                                        \
+            sum2[c] += centred * centred;                                                                              \
+        })                                                                                                             \
+        for (long c = 0; c < s->channels; c++) {                                                                       \
+            double m1 = sums[c] / s->pixels, m2 = sums[s->width + c] / s->pixels, variance = m2 - m1 * m1;             \
+            mean[c] = (float)(shift[c] + m1);                                                                          \
+            v[c] = variance < 0.0 ? 0.0f : (float)variance;                                                            \
+        }                                                                                                              \
+        free(sums);                                                                                                    \
+        free(shift);                                                                                                   \
     }
 
-/* The sums of x - shift and of its square. */
-#define MOMENTS(T)                                                                                       \
-    void moments_##T(const T *x, const float *restrict shift, double *sums, const shape *s, int threads) { \
-        SUMS(T, for (long c = 0; c < s->c; c++) {                                                        \
-            float centred = get_##T(at[c]) - shift[c];                                                   \
-            sum1[c] += centred;                                                                          \
-            sum2[c] += centred * centred;                                                                \
-        })                                                                                               \
-    }
-
-#define KERNELS(T, ACTIVATION)                                                                           \
-    void norm_##ACTIVATION##_##T(const T *x, T *y, const float *restrict mean, const float *restrict scale, \
-                                 const float *restrict bias, const shape *s, int threads) {              \
-        _Pragma("omp parallel num_threads(threads)") {                                                   \
-            SHARE(s->rows)                                                                               \
-            for (long row = first; row < last; row++) {                                                  \
-                const T *restrict from = x + row * s->c;                                                 \
-                T *restrict to = y + row * s->c;                                                         \
-                for (long c = 0; c < s->c; c++)                                                          \
-                    to[c] = put_##T(ACTIVATION((get_##T(from[c]) - mean[c]) * scale[c] + bias[c]));      \
-            }                                                                                            \
-        }                                                                                                \
-    }                                                                                                    \
-                                                                                                         \
-    /* The sums of dz and of dz (x - mean), where dz = dy times the activation's slope at z. */          \
-    void sums_##ACTIVATION##_##T(const T *dy, const T *x, const float *restrict mean,                    \
-                                 const float *restrict scale, const float *restrict bias, double *sums,  \
-                                 const shape *s, int threads) {                                          \
-        SUMS(T, const T *restrict g = dy + row * s->c; for (long c = 0; c < s->c; c++) {                 \
-            float centred = get_##T(at[c]) - mean[c];                                                    \
-            float dz = get_##T(g[c]) * ACTIVATION##_slope(centred * scale[c] + bias[c]);                 \
-            sum1[c] += dz;                                                                               \
-            sum2[c] += dz * centred;                                                                     \
-        })                                                                                               \
-    }                                                                                                    \
-                                                                                                         \
-    /* dx = (dz - mean_dz) scale + (x - mean) slope + lift. */                                           \
-    void back_##ACTIVATION##_##T(const T *dy, const T *x, T *dx, const float *restrict mean,             \
-                                 const float *restrict scale, const float *restrict bias,                \
-                                 const float *restrict mean_dz, const float *restrict slope,             \
-                                 const float *restrict lift, const shape *s, int threads) {              \
-        _Pragma("omp parallel num_threads(threads)") {                                                   \
-            SHARE(s->rows)                                                                               \
-            for (long row = first; row < last; row++) {                                                  \
-                const T *restrict g = dy + row * s->c, *restrict at = x + row * s->c;                    \
-                T *restrict to = dx + row * s->c;                                                        \
-                for (long c = 0; c < s->c; c++) {                                                        \
-                    float centred = get_##T(at[c]) - mean[c];                                            \
-                    float dz = get_##T(g[c]) * ACTIVATION##_slope(centred * scale[c] + bias[c]);         \
-                    to[c] = put_##T((dz - mean_dz[c]) * scale[c] + centred * slope[c] + lift[c]);        \
-                }                                                                                        \
-            }                                                                                            \
-        }                                                                                                \
+#define KERNELS(T, ACTIVATION)                                                                                         \
+    /* y from given mean and v; with `training` they are computed first. */                                            \
+    void batch_norm_##ACTIVATION##_##T(const T *x, T *y, const float *weight, const float *bias, float *mean, float *v, \
+                                       int training, const shape *s) {                                                 \
+        if (training) moments_##T(x, mean, v, s);                                                                      \
+        float *restrict centre = repeated(s, 3), *restrict scale = centre + s->width;                                  \
+        float *restrict shift = scale + s->width;                                                                      \
+        memcpy(centre, mean, s->channels * sizeof(float));                                                             \
+        repeat(centre, s);                                                                                             \
+        affine(s, weight, bias, v, scale, shift);                                                                      \
+        _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                           \
+            SHARE(s->rows)                                                                                             \
+            for (long row = first; row < last; row++) {                                                                \
+                const T *restrict from = x + row * s->width;                                                           \
+                T *restrict to = y + row * s->width;                                                                   \
+                for (long c = 0; c < s->width; c++)                                                                    \
+                    to[c] = put_##T(ACTIVATION((get_##T(from[c]) - centre[c]) * scale[c] + shift[c]));                 \
+            }                                                                                                          \
+        }                                                                                                              \
+        free(centre);                                                                                                  \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* dx (unless null), dweight and dbias; d_mean and d_v are the cotangents of the statistics. */                    \
+    void batch_norm_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const float *weight, const float *bias, \
+                                                const float *mean, const float *v, const float *d_mean, const float *d_v, \
+                                                float *dweight, float *dbias, const shape *s) {                        \
+        float *restrict centre = repeated(s, 6), *restrict scale = centre + s->width;                                  \
+        float *restrict shift = scale + s->width, *restrict mean_dz = shift + s->width;                                \
+        float *restrict slope = mean_dz + s->width, *restrict lift = slope + s->width;                                 \
+        memcpy(centre, mean, s->channels * sizeof(float));                                                             \
+        repeat(centre, s);                                                                                             \
+        affine(s, weight, bias, v, scale, shift);                                                                      \
+        /* The sums of dz and of dz (x - mean), where dz = dy times the activation's slope at z. */                    \
+        SUMS(T, const T *restrict g = dy + row * s->width; for (long c = 0; c < s->width; c++) {                       \
+            float centred = get_##T(at[c]) - centre[c];                                                                \
+            float dz = get_##T(g[c]) * ACTIVATION##_slope(centred * scale[c] + shift[c]);                              \
+            sum1[c] += dz;                                                                                             \
+            sum2[c] += dz * centred;                                                                                   \
+        })                                                                                                             \
+        double m = (double)s->pixels;                                                                                  \
+        for (long c = 0; c < s->channels; c++) {                                                                       \
+            double squared = (double)v[c] + s->eps, sum_dz = sums[c], sum_dzc = sums[s->width + c];                    \
+            dweight[c] = (float)(sum_dzc / sqrt(squared));                                                             \
+            dbias[c] = (float)sum_dz;                                                                                  \
+            mean_dz[c] = (float)(sum_dz / m);                                                                          \
+            slope[c] = (float)((2.0 * d_v[c] - scale[c] * sum_dzc / squared) / m);                                     \
+            lift[c] = (float)(d_mean[c] / m);                                                                          \
+        }                                                                                                              \
+        free(sums);                                                                                                    \
+        repeat(mean_dz, s);                                                                                            \
+        repeat(slope, s);                                                                                              \
+        repeat(lift, s);                                                                                               \
+        /* dx = (dz - mean_dz) scale + (x - mean) slope + lift. */                                                     \
+        _Pragma("omp parallel num_threads(s->threads) if(dx && s->threads > 1)") {                                     \
+            SHARE((dx ? s->rows : 0))                                                                                  \
+            for (long row = first; row < last; row++) {                                                                \
+                const T *restrict g = dy + row * s->width, *restrict at = x + row * s->width;                          \
+                T *restrict to = dx + row * s->width;                                                                  \
+                for (long c = 0; c < s->width; c++) {                                                                  \
+                    float centred = get_##T(at[c]) - centre[c];                                                        \
+                    float dz = get_##T(g[c]) * ACTIVATION##_slope(centred * scale[c] + shift[c]);                      \
+                    to[c] = put_##T((dz - mean_dz[c]) * scale[c] + centred * slope[c] + lift[c]);                      \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+        free(centre);                                                                                                  \
     }
 
 MOMENTS(float)

@@ -1,12 +1,13 @@
 """Batch normalisation in training, alone or with GELU after it, by ``batch_norm.c``."""
 
+import ctypes
 import math
 
 import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, numbers, pointer
+from manualnet.native.call import NAMES, pointer
 
 
 def applies(x: Tensor) -> bool:
@@ -15,7 +16,6 @@ def applies(x: Tensor) -> bool:
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
         and x.numel() >= 1 << 6
-        and x.shape[1] <= 1 << 13
         and (x.is_contiguous() if x.dim() == 2 else x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
         and _library() is not None
     )
@@ -25,30 +25,21 @@ def forward(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str = "none"
 ) -> tuple[Tensor, Tensor, Tensor]:
     """y, mean and variance, both in float32."""
-    rows = _Rows(x)
-    # Counted from the mean of a few, a channel's sum of squares loses no digits to its mean. They come from everywhere,
-    # an odd step apart, so that they are not all from one picture or one column.
-    pixels = x.movedim(1, -1).reshape(-1, x.shape[1])
-    shift = pixels[:: rows.pixels // 64 | 1].float().mean(0).nan_to_num(0.0, 0.0, 0.0)
-    sums = rows.sums()
-    rows.run("moments", x, rows.spread(shift), sums)
-    first, second = rows.gather(sums) / rows.pixels
-    mean, v = (shift + first).float(), (second - first * first).clamp_(min=0).float()
-    return evaluate(x, mean, v, weight, bias, eps, activation), mean, v
+    mean, v = torch.empty(2, x.shape[1])
+    return _normalised(x, weight, bias, mean, v, eps, activation, training=True), mean, v
 
 
 def evaluate(
-    x: Tensor,
-    mean,
-    v,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    eps: float,
-    activation: str = "none",
+    x: Tensor, mean, v, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str = "none"
 ) -> Tensor:
     """y with the statistics ``mean`` and ``v`` of each channel."""
-    rows, y, mean, v = _Rows(x), torch.empty_like(x), mean.float(), v.float()
-    rows.run(f"norm_{activation}", x, y, *map(rows.spread, (mean, *_affine(weight, bias, v, eps))))
+    return _normalised(x, weight, bias, mean.float(), v.float(), eps, activation, training=False)
+
+
+def _normalised(x, weight, bias, mean, v, eps: float, activation: str, training: bool) -> Tensor:
+    y, weight, bias = torch.empty_like(x), _float(weight), _float(bias)
+    kernel = getattr(_library(), f"batch_norm_{activation}_{NAMES[x.dtype]}")
+    kernel(*map(pointer, (x, y, weight, bias, mean, v)), int(training), _shape(x, eps))
     return y
 
 
@@ -65,53 +56,32 @@ def backward(
     activation: str = "none",
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed; ``cotangents`` are those of mean and variance."""
-    rows = _Rows(x)
     g = grad_out.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.contiguous_format)
-    scale, shift = _affine(weight, bias, v, eps)
-    constants = [rows.spread(t) for t in (mean, scale, shift)]
-    sums = rows.sums()
-    rows.run(f"sums_{activation}", g, x, *constants, sums)
-    sum_dz, sum_dzc = rows.gather(sums).float()
-    grad_x = None
-    if needs[0]:
-        m = rows.pixels
-        slope = (2 * cotangents[1] - scale * sum_dzc / (v + eps)) / m
-        grad_x = torch.empty_like(x)
-        rows.run(
-            f"back_{activation}", g, x, grad_x, *constants, *map(rows.spread, (sum_dz / m, slope, cotangents[0] / m))
-        )
-    return grad_x, sum_dzc * (v + eps).rsqrt() if needs[1] else None, sum_dz if needs[2] else None
+    grad_x = torch.empty_like(x) if needs[0] else None
+    grad_weight, grad_bias = torch.empty(2, x.shape[1])
+    weight, bias = _float(weight), _float(bias)
+    statistics = mean, v, *(t.contiguous() for t in cotangents)
+    kernel = getattr(_library(), f"batch_norm_{activation}_backward_{NAMES[x.dtype]}")
+    kernel(*map(pointer, (g, x, grad_x, weight, bias, *statistics, grad_weight, grad_bias)), _shape(x, eps))
+    return grad_x, grad_weight if needs[1] else None, grad_bias if needs[2] else None
 
 
-class _Rows:
-    """x as rows of channels; several pixels make one row where that fills whole vectors."""
-
-    def __init__(self, x: Tensor):
-        self.type, self.channels = NAMES[x.dtype], x.shape[1]
-        self.pixels = x.numel() // self.channels
-        self.fold = 16 // math.gcd(self.channels, 16)
-        if self.pixels % self.fold:
-            self.fold = 1
-        self.shape = numbers(self.pixels // self.fold, self.channels * self.fold)
-        self.threads = torch.get_num_threads()
-
-    def spread(self, channels: Tensor) -> Tensor:
-        return channels.float().repeat(self.fold)
-
-    def sums(self) -> Tensor:
-        return torch.zeros(self.threads, 2, self.fold * self.channels, dtype=torch.float64)
-
-    def gather(self, sums: Tensor) -> Tensor:
-        return sums.view(self.threads, 2, self.fold, self.channels).sum((0, 2))
-
-    def run(self, name: str, *tensors: Tensor) -> None:
-        getattr(_library(), f"{name}_{self.type}")(*map(pointer, tensors), self.shape, self.threads)
+class _Shape(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in ("rows", "width", "pixels", "channels")]
+    _fields_ += [("eps", ctypes.c_double), ("threads", ctypes.c_int)]
 
 
-def _affine(weight: Tensor | None, bias: Tensor | None, v: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """The factor and the summand of each channel, in float32."""
-    r = (v + eps).rsqrt()
-    return r if weight is None else r * weight.float(), torch.zeros_like(v) if bias is None else bias.float()
+def _shape(x: Tensor, eps: float):
+    channels, elements = x.shape[1], x.numel()
+    pixels, fold = elements // channels, 16 // math.gcd(channels, 16)
+    if pixels % fold:
+        fold = 1
+    threads = torch.get_num_threads() if elements >= 1 << 15 else 1
+    return ctypes.byref(_Shape(pixels // fold, channels * fold, pixels, channels, eps, threads))
+
+
+def _float(t: Tensor | None) -> Tensor | None:
+    return None if t is None else t.detach().float().contiguous()
 
 
 def _library():

@@ -1,4 +1,5 @@
-// The weight gradient of a convolution with stride 1: dw[i][j][c][o] = sum over n, p, q of x[n][p+i][q+j][c] g[n][p][q][o].
+// The weight gradient of a convolution without groups: dw[i][j][c][o] is the sum over n, p, q of g[n][p][q][o] times
+// x[n][p s + i d][q s + j d][c], with stride s and dilation d of each axis.
 //
 // Nothing is unfolded. A tile of 6 input channels by 4 vectors of output channels stays in registers while positions
 // run; the input is read by broadcasting one number, the cotangent a vector at a time. In bfloat16 a number is a pair:
@@ -19,7 +20,7 @@ enum { LANES = 16, WIDE = 4, TALL = 6, CACHE = 640 * 1024 };
 typedef float vector __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef struct {
-    long n, c, h, w, o, oh, ow, kh, kw, ph, pw;
+    long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
 } shape;
 
 static inline long least(long a, long b) { return a < b ? a : b; }
@@ -41,109 +42,109 @@ static inline vector fma_bfloat16(vector sum, uint32_t x, const uint32_t *g) {
 #endif
 
 // A tile of `tall` channels by `wide` vectors over all places of `units` packed pictures.
-#define TILE(TYPE, TALL_, WIDE_)                                                                                   \
-    static void tile_##TYPE##_##TALL_##_##WIDE_(const uint32_t *x, const uint32_t *g, float *dw, const shape *s,   \
-                                                long units, long x_unit, long g_unit, long row, long dw_row) {     \
-        vector sum[TALL_][WIDE_];                                                                                  \
-        for (int t = 0; t < TALL_; t++)                                                                            \
-            for (int v = 0; v < WIDE_; v++) sum[t][v] = (vector){0};                                               \
-        for (long u = 0; u < units; u++) {                                                                         \
-            const uint32_t *gp = g + u * g_unit;                                                                   \
-            for (long p = 0; p < s->oh; p++) {                                                                     \
-                const uint32_t *xp = x + u * x_unit + p * row;                                                     \
-                for (long q = 0; q < s->ow; q++, xp += TALL_, gp += WIDE_ * LANES)                                 \
-                    for (int t = 0; t < TALL_; t++)                                                                \
-                        for (int v = 0; v < WIDE_; v++) sum[t][v] = fma_##TYPE(sum[t][v], xp[t], gp + v * LANES);  \
-            }                                                                                                      \
-        }                                                                                                          \
-        for (int t = 0; t < TALL_; t++)                                                                            \
-            for (int v = 0; v < WIDE_; v++) *(loose *)(dw + t * dw_row + v * LANES) += sum[t][v];                  \
+#define TILE(TYPE, TALL_, WIDE_)                                                                                       \
+    static void tile_##TYPE##_##TALL_##_##WIDE_(const uint32_t *x, const uint32_t *g, float *dw, const shape *s,       \
+                                                long units, long x_unit, long g_unit, long row, long dw_row) {         \
+        vector sum[TALL_][WIDE_];                                                                                      \
+        for (int t = 0; t < TALL_; t++)                                                                                \
+            for (int v = 0; v < WIDE_; v++) sum[t][v] = (vector){0};                                                   \
+        for (long u = 0; u < units; u++) {                                                                             \
+            const uint32_t *gp = g + u * g_unit;                                                                       \
+            for (long p = 0; p < s->oh; p++) {                                                                         \
+                const uint32_t *xp = x + u * x_unit + p * s->sh * row;                                                 \
+                for (long q = 0; q < s->ow; q++, xp += TALL_ * s->sw, gp += WIDE_ * LANES)                             \
+                    for (int t = 0; t < TALL_; t++)                                                                    \
+                        for (int v = 0; v < WIDE_; v++) sum[t][v] = fma_##TYPE(sum[t][v], xp[t], gp + v * LANES);      \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (int t = 0; t < TALL_; t++)                                                                                \
+            for (int v = 0; v < WIDE_; v++) *(loose *)(dw + t * dw_row + v * LANES) += sum[t][v];                      \
     }
 
 #define TILES_OF(TYPE, TALL_) TILE(TYPE, TALL_, 1) TILE(TYPE, TALL_, 2) TILE(TYPE, TALL_, 3) TILE(TYPE, TALL_, 4)
-#define NAMES_OF(TYPE, TALL_)                                                                       \
+#define NAMES_OF(TYPE, TALL_)                                                                                          \
     {tile_##TYPE##_##TALL_##_1, tile_##TYPE##_##TALL_##_2, tile_##TYPE##_##TALL_##_3, tile_##TYPE##_##TALL_##_4}
 
 typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *, long, long, long, long, long);
 
 // Channels are packed in blocks of 6, each block a plane of its own with its border of zeros; the rest is one block
 // of fewer. Output channels likewise in blocks of 4 vectors, filled up with zeros to whole vectors.
-#define GRADIENT(TYPE, SIZE, TOGETHER)                                                                             \
-    TILES_OF(TYPE, 1) TILES_OF(TYPE, 2) TILES_OF(TYPE, 3) TILES_OF(TYPE, 4) TILES_OF(TYPE, 5) TILES_OF(TYPE, 6)    \
-    static const tile tiles_##TYPE[TALL][WIDE] = {NAMES_OF(TYPE, 1), NAMES_OF(TYPE, 2), NAMES_OF(TYPE, 3),         \
-                                                  NAMES_OF(TYPE, 4), NAMES_OF(TYPE, 5), NAMES_OF(TYPE, 6)};        \
-                                                                                                                   \
-    static void pack_x_##TYPE(const char *a, const char *b, uint32_t *to, const shape *s) {                        \
-        long width = s->w + 2 * s->pw, plane = (s->h + 2 * s->ph) * width;                                         \
-        for (long c = 0; c < s->c; c += TALL) {                                                                    \
-            long tall = least(TALL, s->c - c);                                                                     \
-            for (long p = 0; p < s->h; p++)                                                                        \
-                for (long q = 0; q < s->w; q++) {                                                                  \
-                    uint32_t *at = to + c * plane + ((p + s->ph) * width + q + s->pw) * tall;                      \
-                    long from = (p * s->w + q) * s->c + c;                                                         \
-                    if (tall == TALL)                                                                              \
-                        for (int t = 0; t < TALL; t++) at[t] = PACK_##TYPE(a, b, from + t);                        \
-                    else                                                                                           \
-                        for (long t = 0; t < tall; t++) at[t] = PACK_##TYPE(a, b, from + t);                       \
-                }                                                                                                  \
-        }                                                                                                          \
-    }                                                                                                              \
-                                                                                                                   \
-    static void pack_g_##TYPE(const char *a, const char *b, uint32_t *to, const shape *s) {                        \
-        long places = s->oh * s->ow;                                                                               \
-        for (long o = 0; o < s->o; o += WIDE * LANES) {                                                            \
-            long count = least(WIDE * LANES, s->o - o), wide = (count + LANES - 1) / LANES * LANES;                \
-            for (long p = 0; p < places; p++) {                                                                    \
-                uint32_t *at = to + o * places + p * wide;                                                         \
-                long from = p * s->o + o;                                                                          \
-                for (long i = 0; i < count; i++) at[i] = PACK_##TYPE(a, b, from + i);                              \
-                for (long i = count; i < wide; i++) at[i] = 0;                                                     \
-            }                                                                                                      \
-        }                                                                                                          \
-    }                                                                                                              \
-                                                                                                                   \
-    int conv2d_weight_##TYPE(const char *x, const char *g, float *dw, const shape *s, int threads) {               \
-        long width = s->w + 2 * s->pw, plane = (s->h + 2 * s->ph) * width, places = s->oh * s->ow;                 \
-        long o_wide = (s->o + LANES - 1) / LANES * LANES;                                                          \
-        long x_unit = plane * s->c, g_unit = places * o_wide, dw_size = s->kh * s->kw * s->c * o_wide;             \
-        long all = (s->n + TOGETHER - 1) / TOGETHER, batch = CACHE / 4 / (x_unit + g_unit);                        \
-        batch = batch < 1 ? 1 : least(batch, all);                                                                 \
-        int failed = 0;                                                                                            \
-        _Pragma("omp parallel num_threads(threads)") {                                                             \
-            int thread = omp_get_thread_num();                                                                     \
-            long share = (all + omp_get_num_threads() - 1) / omp_get_num_threads();                                \
-            long first = thread * share, last = least(all, first + share);                                         \
-            float *sum = dw + thread * dw_size;                                                                    \
-            uint32_t *xs = calloc(batch * x_unit, 4), *gs = malloc(batch * g_unit * 4);                            \
-            if (!xs || !gs) {                                                                                      \
-                _Pragma("omp atomic write") failed = 1;                                                            \
-                last = first;                                                                                      \
-            }                                                                                                      \
-            for (long unit = first; unit < last; unit += batch) {                                                  \
-                long units = least(batch, last - unit);                                                            \
-                for (long u = 0; u < units; u++) {                                                                 \
-                    long n = (unit + u) * TOGETHER, two = TOGETHER == 2 && n + 1 < s->n;                           \
-                    const char *xn = x + n * s->h * s->w * s->c * SIZE, *gn = g + n * places * s->o * SIZE;        \
-                    pack_x_##TYPE(xn, two ? xn + s->h * s->w * s->c * SIZE : 0, xs + u * x_unit, s);               \
-                    pack_g_##TYPE(gn, two ? gn + places * s->o * SIZE : 0, gs + u * g_unit, s);                    \
-                }                                                                                                  \
-                for (long o = 0; o < s->o; o += WIDE * LANES) {                                                    \
-                    long wide = (least(WIDE * LANES, s->o - o) + LANES - 1) / LANES;                               \
-                    for (long c = 0; c < s->c; c += TALL) {                                                        \
-                        long tall = least(TALL, s->c - c);                                                         \
-                        tile run = tiles_##TYPE[tall - 1][wide - 1];                                               \
-                        for (long i = 0; i < s->kh; i++)                                                           \
-                            for (long j = 0; j < s->kw; j++)                                                       \
-                                run(xs + c * plane + (i * width + j) * tall, gs + o * places,                      \
-                                    sum + ((i * s->kw + j) * s->c + c) * o_wide + o, s, units, x_unit, g_unit,     \
-                                    width * tall, o_wide);                                                         \
-                    }                                                                                              \
-                }                                                                                                  \
-            }                                                                                                      \
-            free(xs);                                                                                              \
-            free(gs);                                                                                              \
-        }                                                                                                          \
-        return failed;                                                                                             \
+#define GRADIENT(TYPE, SIZE, TOGETHER)                                                                                 \
+    TILES_OF(TYPE, 1) TILES_OF(TYPE, 2) TILES_OF(TYPE, 3) TILES_OF(TYPE, 4) TILES_OF(TYPE, 5) TILES_OF(TYPE, 6)        \
+    static const tile tiles_##TYPE[TALL][WIDE] = {NAMES_OF(TYPE, 1), NAMES_OF(TYPE, 2), NAMES_OF(TYPE, 3),             \
+                                                  NAMES_OF(TYPE, 4), NAMES_OF(TYPE, 5), NAMES_OF(TYPE, 6)};            \
+                                                                                                                       \
+    static void pack_x_##TYPE(const char *a, const char *b, uint32_t *to, const shape *s) {                            \
+        long width = s->w + 2 * s->pw, plane = (s->h + 2 * s->ph) * width;                                             \
+        for (long c = 0; c < s->c; c += TALL) {                                                                        \
+            long tall = least(TALL, s->c - c);                                                                         \
+            for (long p = 0; p < s->h; p++)                                                                            \
+                for (long q = 0; q < s->w; q++) {                                                                      \
+                    uint32_t *at = to + c * plane + ((p + s->ph) * width + q + s->pw) * tall;                          \
+                    long from = (p * s->w + q) * s->c + c;                                                             \
+                    if (tall == TALL)                                                                                  \
+                        for (int t = 0; t < TALL; t++) at[t] = PACK_##TYPE(a, b, from + t);                            \
+                    else                                                                                               \
+                        for (long t = 0; t < tall; t++) at[t] = PACK_##TYPE(a, b, from + t);                           \
+                }                                                                                                      \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void pack_g_##TYPE(const char *a, const char *b, uint32_t *to, const shape *s) {                            \
+        long places = s->oh * s->ow;                                                                                   \
+        for (long o = 0; o < s->o; o += WIDE * LANES) {                                                                \
+            long count = least(WIDE * LANES, s->o - o), wide = (count + LANES - 1) / LANES * LANES;                    \
+            for (long p = 0; p < places; p++) {                                                                        \
+                uint32_t *at = to + o * places + p * wide;                                                             \
+                long from = p * s->o + o;                                                                              \
+                for (long i = 0; i < count; i++) at[i] = PACK_##TYPE(a, b, from + i);                                  \
+                for (long i = count; i < wide; i++) at[i] = 0;                                                         \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    int conv2d_weight_##TYPE(const char *x, const char *g, float *dw, const shape *s, int threads) {                   \
+        long width = s->w + 2 * s->pw, plane = (s->h + 2 * s->ph) * width, places = s->oh * s->ow;                     \
+        long o_wide = (s->o + LANES - 1) / LANES * LANES;                                                              \
+        long x_unit = plane * s->c, g_unit = places * o_wide, dw_size = s->kh * s->kw * s->c * o_wide;                 \
+        long all = (s->n + TOGETHER - 1) / TOGETHER, batch = CACHE / 4 / (x_unit + g_unit);                            \
+        batch = batch < 1 ? 1 : least(batch, all);                                                                     \
+        int failed = 0;                                                                                                \
+        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
+            int thread = omp_get_thread_num();                                                                         \
+            long share = (all + omp_get_num_threads() - 1) / omp_get_num_threads();                                    \
+            long first = thread * share, last = least(all, first + share);                                             \
+            float *sum = dw + thread * dw_size;                                                                        \
+            uint32_t *xs = calloc(batch * x_unit, 4), *gs = malloc(batch * g_unit * 4);                                \
+            if (!xs || !gs) {                                                                                          \
+                _Pragma("omp atomic write") failed = 1;                                                                \
+                last = first;                                                                                          \
+            }                                                                                                          \
+            for (long unit = first; unit < last; unit += batch) {                                                      \
+                long units = least(batch, last - unit);                                                                \
+                for (long u = 0; u < units; u++) {                                                                     \
+                    long n = (unit + u) * TOGETHER, two = TOGETHER == 2 && n + 1 < s->n;                               \
+                    const char *xn = x + n * s->h * s->w * s->c * SIZE, *gn = g + n * places * s->o * SIZE;            \
+                    pack_x_##TYPE(xn, two ? xn + s->h * s->w * s->c * SIZE : 0, xs + u * x_unit, s);                   \
+                    pack_g_##TYPE(gn, two ? gn + places * s->o * SIZE : 0, gs + u * g_unit, s);                        \
+                }                                                                                                      \
+                for (long o = 0; o < s->o; o += WIDE * LANES) {                                                        \
+                    long wide = (least(WIDE * LANES, s->o - o) + LANES - 1) / LANES;                                   \
+                    for (long c = 0; c < s->c; c += TALL) {                                                            \
+                        long tall = least(TALL, s->c - c);                                                             \
+                        tile run = tiles_##TYPE[tall - 1][wide - 1];                                                   \
+                        for (long i = 0; i < s->kh; i++)                                                               \
+                            for (long j = 0; j < s->kw; j++)                                                           \
+                                run(xs + c * plane + (i * s->dh * width + j * s->dw) * tall, gs + o * places,          \
+                                    sum + ((i * s->kw + j) * s->c + c) * o_wide + o, s, units, x_unit, g_unit,         \
+                                    width * tall, o_wide);                                                             \
+                    }                                                                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+            free(xs);                                                                                                  \
+            free(gs);                                                                                                  \
+        }                                                                                                              \
+        return failed;                                                                                                 \
     }
 
 GRADIENT(float, 4, 1)

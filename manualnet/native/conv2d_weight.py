@@ -6,8 +6,8 @@ from torch import Tensor
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, channels_last, numbers, pointer
 
-# Products below which the call is over before a compiled path pays.
-_WORTH = 1 << 16
+# Products below which the call is over before a compiled path pays, and those that a second thread is woken for.
+_WORTH, _SHARED = 1 << 12, 1 << 21
 
 
 def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
@@ -17,7 +17,8 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     """
     if x.dtype not in (torch.float32, torch.bfloat16) or grad_out.dtype != x.dtype or groups != 1:
         return None
-    if (*stride, *dilation) != (1, 1, 1, 1) or grad_out.numel() * weight_shape[1:].numel() < _WORTH:
+    products = grad_out.numel() * weight_shape[1:].numel()
+    if products < _WORTH:
         return None
     kernel = getattr(load("conv2d_weight.c"), f"conv2d_weight_{NAMES[x.dtype]}", None)
     if kernel is None:
@@ -25,9 +26,10 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     x, grad_out = channels_last(x), channels_last(grad_out)
     n, c, h, w = x.shape
     o, _, kh, kw = weight_shape
-    threads, filled = torch.get_num_threads(), -(-o // 16) * 16
+    threads = torch.get_num_threads() if products >= _SHARED else 1
+    filled = -(-o // 16) * 16
     sums = torch.zeros(threads, kh, kw, c, filled)
-    shape = numbers(n, c, h, w, o, *grad_out.shape[2:], kh, kw, *padding)
+    shape = numbers(n, c, h, w, o, *grad_out.shape[2:], kh, kw, *stride, *padding, *dilation)
     if kernel(pointer(x), pointer(grad_out), pointer(sums), shape, threads):
         return None
     total = sums.sum(0) if threads > 1 else sums[0]

@@ -3,31 +3,31 @@
 
 #include <stdlib.h>
 
-#define KERNELS(T)                                                                                          \
-    void cross_entropy_backward_##T(const T *x, const int64_t *y, T *dx, const float *grad_out, long n, long c, \
-                                    long ignored, double smoothing, int mean, int threads) {                \
-        long kept = 0;                                                                                      \
-        for (long i = 0; i < n; i++) kept += y[i] != ignored;                                               \
-        float g = mean ? *grad_out / kept : *grad_out;                                                      \
-        float even = (float)(smoothing / c), right = (float)(1.0 - smoothing);                              \
-        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                      \
-            SHARE(n)                                                                                        \
-            float *p = malloc(c * sizeof(float));                                                           \
-            for (long i = first; i < last; i++) {                                                           \
-                const T *row = x + i * c;                                                                   \
-                T *to = dx + i * c;                                                                         \
-                if (y[i] == ignored) {                                                                      \
-                    memset(to, 0, c * sizeof(T));                                                           \
-                    continue;                                                                               \
-                }                                                                                           \
-                float most = get_##T(row[0]), sum = 0.0f;                                                   \
-                for (long j = 1; j < c; j++) most = fmaxf(most, get_##T(row[j]));                           \
-                for (long j = 0; j < c; j++) p[j] = exp_below(get_##T(row[j]) - most);                      \
-                for (long j = 0; j < c; j++) sum += p[j];                                                   \
-                for (long j = 0; j < c; j++) to[j] = put_##T((p[j] / sum - even - (j == y[i] ? right : 0.0f)) * g); \
-            }                                                                                               \
-            free(p);                                                                                        \
-        }                                                                                                   \
+#define KERNELS(T)                                                                                                     \
+    void cross_entropy_backward_##T(const T *x, const int64_t *y, T *dx, const float *grad_out, long n, long c,        \
+                                    long ignored, double smoothing, int mean, int threads) {                           \
+        long kept = 0;                                                                                                 \
+        for (long i = 0; i < n; i++) kept += y[i] != ignored;                                                          \
+        float g = mean ? *grad_out / kept : *grad_out;                                                                 \
+        float even = (float)(smoothing / c), right = (float)(1.0 - smoothing);                                         \
+        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
+            SHARE(n)                                                                                                   \
+            float *p = malloc(c * sizeof(float));                                                                      \
+            for (long i = first; i < last; i++) {                                                                      \
+                const T *row = x + i * c;                                                                              \
+                T *to = dx + i * c;                                                                                    \
+                if (y[i] == ignored) {                                                                                 \
+                    memset(to, 0, c * sizeof(T));                                                                      \
+                    continue;                                                                                          \
+                }                                                                                                      \
+                float most = get_##T(row[0]), sum = 0.0f;                                                              \
+                for (long j = 1; j < c; j++) most = fmaxf(most, get_##T(row[j]));                                      \
+                for (long j = 0; j < c; j++) p[j] = exp_below(get_##T(row[j]) - most);                                 \
+                for (long j = 0; j < c; j++) sum += p[j];                                                              \
+                for (long j = 0; j < c; j++) to[j] = put_##T((p[j] / sum - even - (j == y[i] ? right : 0.0f)) * g);    \
+            }                                                                                                          \
+            free(p);                                                                                                   \
+        }                                                                                                              \
     }
 
 KERNELS(float)

@@ -11,55 +11,55 @@ typedef struct {
 
 static inline int least(long a, long b) { return (int)(a < b ? a : b); }
 
-#define KERNELS(T)                                                                                                \
-    void max_pool2d_##T(const T *restrict x, T *restrict y, uint8_t *restrict place, const shape *s, int threads) { \
-        _Pragma("omp parallel num_threads(threads)") {                                                            \
-            SHARE(s->n * s->oh)                                                                                   \
-            for (long row = first; row < last; row++) {                                                           \
-                const T *top = x + (row / s->oh * s->h + row % s->oh * s->kh) * s->w * s->c;                      \
-                for (long q = 0; q < s->ow; q++)                                                                  \
-                    for (long c = 0; c < s->c; c += BLOCK) {                                                      \
-                        int count = least(BLOCK, s->c - c);                                                       \
-                        const T *at = top + q * s->kw * s->c + c;                                                 \
-                        long to = (row * s->ow + q) * s->c + c;                                                   \
-                        float best[BLOCK];                                                                        \
-                        int32_t which[BLOCK];                                                                     \
-                        for (int b = 0; b < count; b++) best[b] = get_##T(at[b]), which[b] = 0;                   \
-                        for (int k = 1; k < s->kh * s->kw; k++) {                                                 \
-                            const T *element = at + (k / s->kw * s->w + k % s->kw) * s->c;                        \
-                            for (int b = 0; b < count; b++) {                                                     \
-                                float v = get_##T(element[b]);                                                    \
-                                int take = (v > best[b]) | (v != v);                                              \
-                                best[b] = take ? v : best[b];                                                     \
-                                which[b] = take ? k : which[b];                                                   \
-                            }                                                                                     \
-                        }                                                                                         \
-                        for (int b = 0; b < count; b++) y[to + b] = put_##T(best[b]), place[to + b] = which[b];   \
-                    }                                                                                             \
-            }                                                                                                     \
-        }                                                                                                         \
-    }                                                                                                             \
-                                                                                                                  \
-    /* Every dy laid where its y came from, zeros everywhere else. */                                             \
-    void max_pool2d_backward_##T(const T *restrict dy, const uint8_t *restrict place, T *restrict dx,             \
-                                 const shape *s, int threads) {                                                   \
-        _Pragma("omp parallel num_threads(threads)") {                                                            \
-            SHARE(s->n * s->oh)                                                                                   \
-            for (long row = first; row < last; row++) {                                                           \
-                T *top = dx + (row / s->oh * s->h + row % s->oh * s->kh) * s->w * s->c;                           \
-                for (int k = 0; k < s->kh * s->kw; k++)                                                           \
-                    for (long q = 0; q < s->ow; q++) {                                                            \
-                        long from = (row * s->ow + q) * s->c;                                                     \
-                        T *element = top + (k / s->kw * s->w + q * s->kw + k % s->kw) * s->c;                     \
-                        for (long c = 0; c < s->c; c++) element[c] = place[from + c] == k ? dy[from + c] : 0;     \
-                    }                                                                                             \
-                /* Beyond the last whole window nothing was pooled. */                                            \
-                for (long r = 0; r < s->kh; r++)                                                                  \
-                    memset(top + (r * s->w + s->ow * s->kw) * s->c, 0, (s->w - s->ow * s->kw) * s->c * sizeof(T)); \
-                if (row % s->oh == s->oh - 1)                                                                     \
-                    memset(top + s->kh * s->w * s->c, 0, (s->h - s->oh * s->kh) * s->w * s->c * sizeof(T));       \
-            }                                                                                                     \
-        }                                                                                                         \
+#define KERNELS(T)                                                                                                     \
+    void max_pool2d_##T(const T *restrict x, T *restrict y, uint8_t *restrict place, const shape *s, int threads) {    \
+        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
+            SHARE(s->n * s->oh)                                                                                        \
+            for (long row = first; row < last; row++) {                                                                \
+                const T *top = x + (row / s->oh * s->h + row % s->oh * s->kh) * s->w * s->c;                           \
+                for (long q = 0; q < s->ow; q++)                                                                       \
+                    for (long c = 0; c < s->c; c += BLOCK) {                                                           \
+                        int count = least(BLOCK, s->c - c);                                                            \
+                        const T *at = top + q * s->kw * s->c + c;                                                      \
+                        long to = (row * s->ow + q) * s->c + c;                                                        \
+                        float best[BLOCK];                                                                             \
+                        int32_t which[BLOCK];                                                                          \
+                        for (int b = 0; b < count; b++) best[b] = get_##T(at[b]), which[b] = 0;                        \
+                        for (int k = 1; k < s->kh * s->kw; k++) {                                                      \
+                            const T *element = at + (k / s->kw * s->w + k % s->kw) * s->c;                             \
+                            for (int b = 0; b < count; b++) {                                                          \
+                                float v = get_##T(element[b]);                                                         \
+                                int take = (v > best[b]) | (v != v);                                                   \
+                                best[b] = take ? v : best[b];                                                          \
+                                which[b] = take ? k : which[b];                                                        \
+                            }                                                                                          \
+                        }                                                                                              \
+                        for (int b = 0; b < count; b++) y[to + b] = put_##T(best[b]), place[to + b] = which[b];        \
+                    }                                                                                                  \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* Every dy laid where its y came from, zeros everywhere else. */                                                  \
+    void max_pool2d_backward_##T(const T *restrict dy, const uint8_t *restrict place, T *restrict dx,                  \
+                                 const shape *s, int threads) {                                                        \
+        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
+            SHARE(s->n * s->oh)                                                                                        \
+            for (long row = first; row < last; row++) {                                                                \
+                T *top = dx + (row / s->oh * s->h + row % s->oh * s->kh) * s->w * s->c;                                \
+                for (int k = 0; k < s->kh * s->kw; k++)                                                                \
+                    for (long q = 0; q < s->ow; q++) {                                                                 \
+                        long from = (row * s->ow + q) * s->c;                                                          \
+                        T *element = top + (k / s->kw * s->w + q * s->kw + k % s->kw) * s->c;                          \
+                        for (long c = 0; c < s->c; c++) element[c] = place[from + c] == k ? dy[from + c] : 0;          \
+                    }                                                                                                  \
+                /* Beyond the last whole window nothing was pooled. */                                                 \
+                for (long r = 0; r < s->kh; r++)                                                                       \
+                    memset(top + (r * s->w + s->ow * s->kw) * s->c, 0, (s->w - s->ow * s->kw) * s->c * sizeof(T));     \
+                if (row % s->oh == s->oh - 1)                                                                          \
+                    memset(top + s->kh * s->w * s->c, 0, (s->h - s->oh * s->kh) * s->w * s->c * sizeof(T));            \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 KERNELS(float)

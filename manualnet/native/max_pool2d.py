@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, channels_last, numbers, pointer
+from manualnet.native.call import NAMES, numbers, pointer
 
 Size = tuple[int, int]
 
 
 def applies(x: Tensor, window: Size) -> bool:
-    """Channels-last pictures on the CPU, whose windows have at most 256 elements."""
+    """Dense pictures on the CPU, whose windows have at most 256 elements."""
     return (
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
@@ -19,8 +19,7 @@ def applies(x: Tensor, window: Size) -> bool:
         and 1 <= window[1] <= x.shape[3]
         and window[0] * window[1] <= 256
         and x.numel() >= 1 << 9
-        and x.shape[1] >= 8
-        and x.is_contiguous(memory_format=torch.channels_last)
+        and _layout(x) is not None
         and _library() is not None
     )
 
@@ -28,25 +27,34 @@ def applies(x: Tensor, window: Size) -> bool:
 def max_pool2d(x: Tensor, window: Size) -> tuple[Tensor, Tensor]:
     """The largest element of every window, and its place in the window, row by row, as a byte."""
     (n, c, h, w), (kh, kw) = x.shape, window
-    shape = numbers(n, c, h, w, h // kh, w // kw, kh, kw)
-    y, place = (
-        torch.empty(n, c, h // kh, w // kw, dtype=dtype, memory_format=torch.channels_last)
-        for dtype in (x.dtype, torch.uint8)
-    )
-    kernel = getattr(_library(), f"max_pool2d_{NAMES[x.dtype]}")
-    kernel(pointer(x), pointer(y), pointer(place), shape, torch.get_num_threads())
+    layout = _layout(x) or torch.contiguous_format
+    y = torch.empty(n, c, h // kh, w // kw, dtype=x.dtype, memory_format=layout)
+    place = torch.empty_like(y, dtype=torch.uint8)
+    _run("max_pool2d", (x, y, place), x.shape, y.shape, window, layout)
     return y, place
 
 
 def max_pool2d_backward(grad_out: Tensor, place: Tensor, size: Size, window: Size) -> Tensor:
     """Every cotangent laid where its output came from, in pictures of ``size``."""
-    (n, c, oh, ow), (h, w) = grad_out.shape, size
-    grad_out, place = channels_last(grad_out), channels_last(place)
-    grad_x = torch.empty(n, c, h, w, dtype=grad_out.dtype, memory_format=torch.channels_last)
-    kernel = getattr(_library(), f"max_pool2d_backward_{NAMES[grad_out.dtype]}")
-    shape = numbers(n, c, h, w, oh, ow, *window)
-    kernel(pointer(grad_out), pointer(place), pointer(grad_x), shape, torch.get_num_threads())
+    layout = _layout(place) or torch.contiguous_format
+    grad_out, place = grad_out.contiguous(memory_format=layout), place.contiguous(memory_format=layout)
+    grad_x = torch.empty(*grad_out.shape[:2], *size, dtype=grad_out.dtype, memory_format=layout)
+    _run("max_pool2d_backward", (grad_out, place, grad_x), grad_x.shape, place.shape, window, layout)
     return grad_x
+
+
+def _run(name: str, tensors: tuple[Tensor, ...], shape, out_shape, window: Size, layout: torch.memory_format) -> None:
+    n, c, h, w = shape
+    # Planes that lie one after another are pictures of one channel.
+    counts = (n, c) if layout is torch.channels_last else (n * c, 1)
+    threads = torch.get_num_threads() if tensors[0].numel() >= 1 << 15 else 1
+    kernel = getattr(_library(), f"{name}_{NAMES[tensors[0].dtype]}")
+    kernel(*map(pointer, tensors), numbers(*counts, h, w, *out_shape[2:], *window), threads)
+
+
+def _layout(x: Tensor) -> torch.memory_format | None:
+    layouts = (torch.channels_last, torch.contiguous_format)
+    return next((f for f in layouts if x.is_contiguous(memory_format=f)), None)
 
 
 def _library():

@@ -5,6 +5,12 @@ from torch import Tensor
 
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
+from manualnet.functional._fused import fused
+
+
+@fused("x > 0 ? 1 : 0")
+def _beyond(x: Tensor) -> Tensor:
+    return (x > 0).to(x.dtype)
 
 
 class Step(Function):
@@ -18,7 +24,7 @@ class Step(Function):
 
     @staticmethod
     def forward(x):
-        return (x > 0).to(x.dtype)
+        return _beyond(x)
 
     @staticmethod
     def setup_context(ctx, inputs, output):

@@ -34,6 +34,8 @@ class Like(NamedTuple):
 
 def times(grad: Tensor, factor: Tensor | Number, like: Like) -> Tensor:
     """grad · factor as a gradient of ``like``, rounded once: what is still to be summed is kept wide."""
+    if isinstance(factor, int) and factor == 1:
+        return like.gradient(grad)
     if grad.shape != like.shape:
         (grad,) = widen(grad)
     return like.gradient(grad * factor)
