@@ -20,9 +20,15 @@ def normal(*shape, seed=0, dtype=torch.float32):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
+def threaded(shapes, twice):
+    """Every shape with one thread, and those named with two: on a busy machine threads wait long for each other."""
+    cases = [(shape, 1, name) for name, shape in shapes.items()] + [(shapes[name], 2, name) for name in twice]
+    return pytest.mark.parametrize(("shape", "threads"), [pytest.param(s, t, id=f"{n}, {t}") for s, t, n in cases])
+
+
 @contextmanager
 def using(threads):
-    """Only what is tested runs in threads: on a busy machine they wait for each other."""
+    """Only what is tested runs in threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

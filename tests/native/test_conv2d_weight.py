@@ -6,7 +6,7 @@ import torch
 from manualnet import functional as F
 from manualnet.native import conv2d_weight as native
 
-from .kit import DTYPES, compiled, counted, normal, using
+from .kit import DTYPES, compiled, counted, normal, threaded, using
 
 pytestmark = compiled
 # Batch, channels in, height, width, channels out, kernel, padding. Tiles are 6 channels by up to 64.
@@ -58,9 +58,8 @@ def _check(grad, g, x, *rest):
     assert ((grad.double() - exact).abs() <= unit * exact.abs() + 2e-6 * size).all()
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@threaded(SHAPES, ["rests", "one of all", "many small pictures"])
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
-@pytest.mark.parametrize("threads", [1, 2])
 def test_shapes(shape, dtype, threads):
     _skip_without(dtype)
     inputs = _inputs(*shape, dtype)
@@ -78,7 +77,7 @@ def test_channels(o, dtype):
         _check(native.conv2d_weight(*inputs), *inputs)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("n", [1, 3, 8])
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 def test_more_threads_than_pictures(n, dtype):
     _skip_without(dtype)
@@ -154,10 +153,10 @@ def test_a_convolution_takes_it_where_it_can(monkeypatch, settings, dtype):
     y = F.conv2d(x, weight.requires_grad_(), **settings)
     g = normal(*y.shape, dtype=dtype)
     (grad,) = torch.autograd.grad(y, weight, g)
-    supported = not settings and dtype in (torch.float32, torch.bfloat16)
-    if supported:
+    if not settings and dtype != torch.float64:
         _skip_without(dtype)
-    assert [r is not None for r in returned][:1] == [supported]
+        assert returned
+        assert all(r is not None for r in returned)
     exact = torch.nn.grad.conv2d_weight(x.double(), weight.shape, g.double(), **settings)
     torch.testing.assert_close(grad.double(), exact, rtol=0, atol=10 * torch.finfo(dtype).eps * exact.abs().max())
 
