@@ -50,7 +50,7 @@ CALLED = {
     "linear": {"linear", "cross_entropy", "l2_penalty", "mul", "add"},
     "two_layer": {"linear", "batch_norm", "relu", "cross_entropy"},
     "mlp": {"linear", "batch_norm", "gelu", "dropout", "cross_entropy"},
-    "convnet": {"conv2d", "gelu", "max_pool2d", "batch_norm", "linear", "mul", "cross_entropy"},
+    "convnet": {"conv2d", "gelu", "max_pool2d", "batch_norm_gelu", "linear", "mul", "cross_entropy"},
 }
 
 
