@@ -1,40 +1,62 @@
-"""Elementwise formulas with a compiled stand-in."""
+"""Formulas on elements, and sums of them, with a compiled stand-in."""
 
 import functools
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 
 from torch import Tensor
 
 from manualnet.functional._plain import plain
-from manualnet.native import elementwise
+from manualnet.native import elementwise, sums
 
-FUSED: list[Callable] = []
+Formula = Callable[..., Tensor]
+
+FUSED: list[Formula] = []
+SUMMED: list[Formula] = []
 
 
-def fused(expression: str, *headers: str) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+def fused(expression: str, *headers: str) -> Callable[[Formula], Formula]:
     """Let ``expression``, in C, stand in for a formula on the elements of large plain tensors on the CPU.
 
     PyTorch's terms take several passes over memory, and some of its kernels (``where``) one element at a time;
-    compiled, the same formula is one pass. The formula's parameters are the names in the expression: tensors first, of
-    which the result has the type and layout of the first, then numbers. Half precision is computed in float and
-    rounded once. ``headers`` are C files of :mod:`manualnet.native` that the expression needs.
+    compiled, the same formula is one pass. The formula's parameters are the names in the expression: the first is a
+    tensor, of which the result has the type and layout, others are tensors like it or numbers, and a number may be a
+    tensor without dimensions, as the cotangent of a sum is. Half precision is computed in float and rounded once.
+    ``headers`` are C files of :mod:`manualnet.native` that the expression needs.
     """
+    return _compiled(elementwise, FUSED, expression, headers)
 
-    def decorate(formula: Callable[..., Tensor]) -> Callable[..., Tensor]:
+
+def summed(expression: str, *headers: str) -> Callable[[Formula], Formula]:
+    """As :func:`fused`, for a formula that sums over all elements: it gives one number, for half precision a float.
+
+    Compiled, nothing is written on the way, and no digits are lost to the number of elements: a few hundred are summed
+    in float, and beyond that in double.
+    """
+    return _compiled(sums, SUMMED, expression, headers)
+
+
+def _compiled(
+    kernel: ModuleType, registry: list[Formula], expression: str, headers: tuple[str, ...]
+) -> Callable[[Formula], Formula]:
+    def decorate(formula: Formula) -> Formula:
         names = tuple(inspect.signature(formula).parameters)
 
         @functools.wraps(formula)
         def rule(*arguments):
             if elementwise.worth(arguments[0]):
                 tensors = [a for a in arguments if isinstance(a, Tensor)]
-                if elementwise.alike(tensors) and plain(*tensors):
-                    out = elementwise.run(expression, headers, names, tensors, arguments[len(tensors) :])
+                arrays = {n: a for n, a in zip(names, arguments, strict=True) if isinstance(a, Tensor) and a.dim()}
+                if elementwise.alike([*arrays.values()]) and plain(*tensors) and all(t.is_cpu for t in tensors):
+                    numbers = {n: float(a) for n, a in zip(names, arguments, strict=True) if n not in arrays}
+                    order = (*arrays, *numbers)
+                    out = kernel.run(expression, headers, order, [*arrays.values()], (*numbers.values(),))
                     if out is not None:
                         return out
             return formula(*arguments)
 
-        FUSED.append(rule)
+        registry.append(rule)
         return rule
 
     return decorate

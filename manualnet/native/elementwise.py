@@ -29,6 +29,10 @@ def alike(tensors: list[Tensor]) -> bool:
     )
 
 
+def threads_for(count: int) -> int:
+    return torch.get_num_threads() if count >= _SHARED else 1
+
+
 def run(
     expression: str, headers: tuple[str, ...], names: tuple[str, ...], tensors: list[Tensor], numbers: tuple[float, ...]
 ) -> Tensor | None:
@@ -38,23 +42,29 @@ def run(
         return None
     first = tensors[0]
     out, count = torch.empty_like(first), first.numel()
-    constants = torch.tensor(numbers, dtype=torch.float64) if numbers else None
-    threads = torch.get_num_threads() if count >= _SHARED else 1
+    constants = (ctypes.c_double * len(numbers))(*numbers)
     kernel = getattr(library, f"run_{NAMES[first.dtype]}")
-    kernel(*map(pointer, (*tensors, out, constants)), ctypes.c_long(count), threads)
+    kernel(*map(pointer, (*tensors, out)), constants, ctypes.c_long(count), threads_for(count))
     return out
+
+
+def parameters(names: tuple[str, ...], tensors: int) -> tuple[str, str, str]:
+    """In C: the arrays as parameters, the numbers as constants, and the elements at i as floats."""
+    return (
+        ", ".join(f"const T *restrict {name}_" for name in names[:tensors]),
+        "".join(f"const float {name} = (float)numbers[{i}]; " for i, name in enumerate(names[tensors:])),
+        "".join(f"const float {name} = get_##T({name}_[i]); " for name in names[:tensors]),
+    )
 
 
 @cache
 def _source(expression: str, names: tuple[str, ...], tensors: int) -> str:
-    arrays = ", ".join(f"const T *restrict {name}_" for name in names[:tensors])
-    constants = "".join(f"const float {name} = (float)numbers[{i}]; " for i, name in enumerate(names[tensors:]))
-    elements = "".join(f"const float {name} = get_##T({name}_[i]); " for name in names[:tensors])
+    arrays, constants, elements = parameters(names, tensors)
     return f"""
 #define RUN(T)                                                                                          \\
     void run_##T({arrays}, T *restrict out, const double *numbers, long n, int threads) {{              \\
         (void)numbers; {constants}                                                                      \\
-        _Pragma("omp parallel for simd num_threads(threads) if(threads > 1) schedule(static)")          \\
+        _Pragma("omp parallel for simd num_threads(threads) if(parallel : threads > 1)")                \\
         for (long i = 0; i < n; i++) {{ {elements} out[i] = put_##T({expression}); }}                   \\
     }}
 RUN(float)

@@ -27,3 +27,6 @@ static inline bfloat16 put_bfloat16(float x) {
     uint32_t bits = to_bits(x);
     return x != x ? 0x7fc0 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
+
+// 0 for NaN, as PyTorch has it.
+static inline float sign(float x) { return (float)((x > 0.0f) - (x < 0.0f)); }

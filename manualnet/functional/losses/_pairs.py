@@ -47,6 +47,8 @@ def check_pair(name: str, input: Tensor, target: Tensor, weight: Tensor | None):
     return autocast(name, input, target)
 
 
-def total_weight(weight: Tensor | None, loss: Tensor) -> Tensor | int:
-    """What the mean of ``loss`` divides by."""
-    return loss.numel() if weight is None else widen(weight)[0].sum()
+def total_weight(weight: Tensor | None, x: Tensor, target: Tensor) -> Tensor | int:
+    """What the mean over the differences of ``x`` and ``target`` divides by."""
+    if weight is not None:
+        return widen(weight)[0].sum()
+    return x.numel() if x.shape == target.shape else torch.broadcast_shapes(x.shape, target.shape).numel()

@@ -5,6 +5,7 @@ import warnings
 from torch import Tensor
 from torch.nn._reduction import legacy_get_string
 
+from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import check_reduction
 
 
@@ -23,14 +24,12 @@ def reduced(loss: Tensor, reduction: str, total: Tensor | int | None = None) -> 
     """``loss`` summed, divided by ``total`` (its number of elements unless given) for the mean, or as it is."""
     if reduction == "none":
         return loss
-    if reduction == "sum":
-        return loss.sum()
-    return loss.mean() if total is None else loss.sum() / total
+    return share(loss.sum(), reduction, loss.numel() if total is None else total)
 
 
 def share(grad_out: Tensor, reduction: str, total: Tensor | int) -> Tensor:
     """The cotangent of each single loss: a sum hands its own to every term, a mean divides it by ``total``.
 
-    It broadcasts: after a reduction it stays one number for all terms.
+    It broadcasts: after a reduction it stays one number for all terms. A sum of losses becomes the value the same way.
     """
-    return grad_out / total if reduction == "mean" else grad_out
+    return widen(grad_out)[0] / total if reduction == "mean" else grad_out

@@ -4,9 +4,20 @@ from torch import Tensor
 
 from manualnet.functional._dtypes import widen
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused, summed
 from manualnet.functional._shapes import sum_to
 from manualnet.functional.losses._pairs import check_pair, difference, rounded, total_weight
 from manualnet.functional.losses._reduce import reduced, resolve, share
+
+
+@summed("(x - t) * (x - t)")
+def _squares(x: Tensor, t: Tensor) -> Tensor:
+    return difference(x, t).square().sum()
+
+
+@fused("2 * (x - t) * each")
+def _slope(x: Tensor, t: Tensor, each: Tensor) -> Tensor:
+    return 2 * difference(x, t) * widen(each)[0]
 
 
 class MseLoss(Function):
@@ -22,10 +33,13 @@ class MseLoss(Function):
 
     @staticmethod
     def forward(x, target, weight, reduction):
+        total = total_weight(weight, x, target)
+        if weight is None and reduction != "none":
+            return rounded(share(_squares(x, target), reduction, total), x, target)
         loss = difference(x, target).square()
         if weight is not None:
             loss = loss * weight
-        return rounded(reduced(loss, reduction, total_weight(weight, loss)), x, target, weight)
+        return rounded(reduced(loss, reduction, total), x, target, weight)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -35,19 +49,18 @@ class MseLoss(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target, weight = ctx.saved_tensors
-        d = difference(x, target)
-        (g,) = widen(grad_out)
-        each = share(g, ctx.reduction, total_weight(weight, d))
+        total = total_weight(weight, x, target)
+        each = share(grad_out, ctx.reduction, total)
         grad_x = grad_target = grad_weight = None
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-            slope = 2 * d * each if weight is None else 2 * d * weight * each
+            slope = _slope(x, target, each if weight is None else widen(weight)[0] * each)
             grad_x = sum_to(slope, x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None
             grad_target = -sum_to(slope, target.shape).to(target.dtype) if ctx.needs_input_grad[1] else None
         if ctx.needs_input_grad[2]:
-            loss = d.square()
+            loss = difference(x, target).square()
             grad_weight = sum_to(loss * each, weight.shape)
             if ctx.reduction == "mean":
-                grad_weight = grad_weight - reduced(loss * weight, "mean", total_weight(weight, d)) * each
+                grad_weight = grad_weight - reduced(loss * weight, "mean", total) * each
             grad_weight = grad_weight.to(weight.dtype)
         return grad_x, grad_target, grad_weight, None
 
@@ -58,7 +71,7 @@ class MseLoss(Function):
         change = 2 * d * difference(x_tangent, target_tangent)
         if weight is None:
             return rounded(reduced(change, ctx.reduction), x, target)
-        total = total_weight(weight, d)
+        total = total_weight(weight, x, target)
         loss = d.square()
         change = reduced(change * weight + loss * weight_tangent, ctx.reduction, total)
         if ctx.reduction == "mean":

@@ -2,10 +2,21 @@
 
 from torch import Tensor
 
-from manualnet.functional._dtypes import autocast
+from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused, summed
 from manualnet.functional.losses._pairs import common_type, difference
+
+
+@summed("(x - t) * (x - t)")
+def _squares(x: Tensor, t: Tensor) -> Tensor:
+    return difference(x, t).square().sum()
+
+
+@fused("(x - t) * g")
+def _slope(x: Tensor, t: Tensor, g: Tensor) -> Tensor:
+    return difference(x, t) * widen(g)[0]
 
 
 class SquaredError(Function):
@@ -17,7 +28,7 @@ class SquaredError(Function):
 
     @staticmethod
     def forward(x, target):
-        return (difference(x, target).square().sum() / 2).to(common_type(x, target))
+        return (_squares(x, target) / 2).to(common_type(x, target))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -26,7 +37,7 @@ class SquaredError(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target = ctx.saved_tensors
-        grad = difference(x, target) * grad_out
+        grad = _slope(x, target, grad_out)
         grad_x = grad.to(x.dtype) if ctx.needs_input_grad[0] else None
         grad_target = -grad.to(target.dtype) if ctx.needs_input_grad[1] else None
         return grad_x, grad_target

@@ -4,7 +4,20 @@ from torch import Tensor
 
 from manualnet.functional._dtypes import widen
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused, summed
 from manualnet.functional.penalties._tensors import check, total
+
+
+@summed("beta * w * w + fabsf(w)")
+def _terms(w: Tensor, beta: float) -> Tensor:
+    (w,) = widen(w)
+    return (beta * w * w + w.abs()).sum()
+
+
+@fused("g * (2 * beta * w + sign(w))")
+def _slope(w: Tensor, g: Tensor, beta: float) -> Tensor:
+    (wide,) = widen(w)
+    return (g * (2 * beta * wide + wide.sgn())).to(w.dtype)
 
 
 class ElasticNet(Function):
@@ -17,7 +30,7 @@ class ElasticNet(Function):
 
     @staticmethod
     def forward(beta, *tensors):
-        return total(((beta * w * w + w.abs()).sum() for w in widen(*tensors)), tensors)
+        return total((_terms(w, beta) for w in tensors), tensors)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -26,10 +39,8 @@ class ElasticNet(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
-        needed = zip(ctx.saved_tensors, widen(*ctx.saved_tensors), ctx.needs_input_grad[1:], strict=True)
-        return None, *(
-            (grad_out * (2 * ctx.beta * wide + wide.sgn())).to(w.dtype) if need else None for w, wide, need in needed
-        )
+        needed = zip(ctx.saved_tensors, ctx.needs_input_grad[1:], strict=True)
+        return None, *(_slope(w, grad_out, ctx.beta) if need else None for w, need in needed)
 
     @staticmethod
     def jvp(ctx, _, *grads):

@@ -4,7 +4,18 @@ from torch import Tensor
 
 from manualnet.functional._dtypes import widen
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused, summed
 from manualnet.functional.penalties._tensors import check, total
+
+
+@summed("fabsf(w)")
+def _distances(w: Tensor) -> Tensor:
+    return widen(w)[0].abs().sum()
+
+
+@fused("sign(w) * g")
+def _slope(w: Tensor, g: Tensor) -> Tensor:
+    return (w.sgn() * g).to(w.dtype)
 
 
 class L1Penalty(Function):
@@ -17,7 +28,7 @@ class L1Penalty(Function):
 
     @staticmethod
     def forward(*tensors):
-        return total((w.abs().sum() for w in widen(*tensors)), tensors)
+        return total(map(_distances, tensors), tensors)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -26,7 +37,7 @@ class L1Penalty(Function):
     @staticmethod
     def backward(ctx, grad_out):
         needed = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=True)
-        return tuple((grad_out * w.sgn()).to(w.dtype) if need else None for w, need in needed)
+        return tuple(_slope(w, grad_out) if need else None for w, need in needed)
 
     @staticmethod
     def jvp(ctx, *grads):

@@ -4,7 +4,20 @@ from torch import Tensor
 
 from manualnet.functional._dtypes import widen
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused, summed
 from manualnet.functional.penalties._tensors import check, total
+
+
+@summed("w * w")
+def _squares(w: Tensor) -> Tensor:
+    (w,) = widen(w)
+    return (w * w).sum()
+
+
+@fused("2 * w * g")
+def _slope(w: Tensor, g: Tensor) -> Tensor:
+    # The wide factor first, because a product with a half-precision tensor rounds a number beside it to its type.
+    return (2 * widen(w)[0] * g).to(w.dtype)
 
 
 class L2Penalty(Function):
@@ -17,7 +30,7 @@ class L2Penalty(Function):
 
     @staticmethod
     def forward(*tensors):
-        return total(((w * w).sum() for w in widen(*tensors)), tensors)
+        return total(map(_squares, tensors), tensors)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -25,9 +38,8 @@ class L2Penalty(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
-        # The wide factor first, because a product with a half-precision tensor rounds a number beside it to its type.
-        needed = zip(ctx.saved_tensors, widen(*ctx.saved_tensors), ctx.needs_input_grad, strict=True)
-        return tuple((2 * wide * grad_out).to(w.dtype) if need else None for w, wide, need in needed)
+        needed = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=True)
+        return tuple(_slope(w, grad_out) if need else None for w, need in needed)
 
     @staticmethod
     def jvp(ctx, *grads):

@@ -1,0 +1,57 @@
+"""The sum of a formula over all elements in one pass over memory, compiled from an expression in C."""
+
+import ctypes
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from manualnet.native.build import load
+from manualnet.native.call import NAMES, pointer
+from manualnet.native.elementwise import parameters, threads_for
+
+
+def run(
+    expression: str, headers: tuple[str, ...], names: tuple[str, ...], tensors: list[Tensor], numbers: tuple[float, ...]
+) -> Tensor | None:
+    """The sum of ``expression`` of the ``names``, tensors first and then numbers, in float32; None as elementwise."""
+    library = load("numbers.h", "share.h", *headers, text=_source(expression, names, len(tensors)))
+    if library is None:
+        return None
+    first, total = tensors[0], torch.empty((), dtype=torch.float32)
+    count = first.numel()
+    constants = (ctypes.c_double * len(numbers))(*numbers)
+    kernel = getattr(library, f"sum_{NAMES[first.dtype]}")
+    kernel(*map(pointer, (*tensors, total)), constants, ctypes.c_long(count), threads_for(count))
+    return total
+
+
+@cache
+def _source(expression: str, names: tuple[str, ...], tensors: int) -> str:
+    arrays, constants, elements = parameters(names, tensors)
+    return f"""
+enum {{ BLOCK = 512 }};
+#define SUM(T)                                                                                          \\
+    void sum_##T({arrays}, float *total, const double *numbers, long n, int threads) {{                 \\
+        (void)numbers; {constants}                                                                      \\
+        long blocks = (n + BLOCK - 1) / BLOCK;                                                          \\
+        double sums[threads], sum = 0;                                                                  \\
+        for (int t = 0; t < threads; t++) sums[t] = 0;                                                  \\
+        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {{                                 \\
+            SHARE(blocks)                                                                               \\
+            double own = 0;                                                                             \\
+            for (long b = first; b < last; b++) {{                                                      \\
+                long end = (b + 1) * BLOCK < n ? (b + 1) * BLOCK : n;                                   \\
+                float part = 0;                                                                         \\
+                _Pragma("omp simd reduction(+ : part)")                                                 \\
+                for (long i = b * BLOCK; i < end; i++) {{ {elements} part += {expression}; }}           \\
+                own += part;                                                                            \\
+            }}                                                                                          \\
+            sums[omp_get_thread_num()] = own;                                                           \\
+        }}                                                                                              \\
+        for (int t = 0; t < threads; t++) sum += sums[t];                                               \\
+        *total = (float)sum;                                                                            \\
+    }}
+SUM(float)
+SUM(bfloat16)
+"""
