@@ -12,6 +12,7 @@
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 import torch.autograd.forward_ad as forward_ad
@@ -47,6 +48,12 @@ def nodes(outputs: Tensor | Iterable[Tensor]) -> Iterator:
                 waiting.append(child)
 
 
+def rule_of(node) -> Any:
+    """The Function whose backward a node runs; None for a node of PyTorch's own."""
+    cls = getattr(node, "_forward_cls", None)
+    return getattr(cls, "rule_of", cls)
+
+
 def foreign_nodes(outputs: Tensor | Iterable[Tensor], base: type[torch.autograd.Function] = Function) -> list[str]:
     """Names of the nodes whose gradient is neither a ``base``'s nor structural; empty where all is hand-written.
 
@@ -54,7 +61,7 @@ def foreign_nodes(outputs: Tensor | Iterable[Tensor], base: type[torch.autograd.
     """
 
     def written(node) -> bool:
-        cls = getattr(node, "_forward_cls", None)
+        cls = rule_of(node)
         return cls is not None and issubclass(cls, base) and cls.__module__.partition(".")[0] != "torch"
 
     return [name for node in nodes(outputs) if not written(node) and (name := _name(node)) not in STRUCTURAL]

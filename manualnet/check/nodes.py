@@ -27,7 +27,7 @@ from torch.autograd.function import BackwardCFunction
 from torch.utils import _pytree as pytree
 
 from manualnet.check.property import DoesNotApply
-from manualnet.handwritten import nodes
+from manualnet.handwritten import nodes, rule_of
 
 
 class Form(NamedTuple):
@@ -53,7 +53,7 @@ def rule_nodes(result) -> list:
 
 
 def rule_name(node) -> str:
-    return node._forward_cls.__name__
+    return rule_of(node).__name__
 
 
 def input_forms(node) -> list[Form | None]:

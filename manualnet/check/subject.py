@@ -10,7 +10,7 @@ from manualnet.check.calls import SEED, call, fresh, seed, value_and_gradients
 from manualnet.check.numeric import off_kinks
 from manualnet.check.property import DoesNotApply, short
 from manualnet.check.spec import Kink, Sample, Spec, called
-from manualnet.handwritten import nodes
+from manualnet.handwritten import nodes, rule_of
 
 
 class Subject:
@@ -92,7 +92,7 @@ class Subject:
         for sample in self.samples:
             result = call(self.function, fresh(sample))
             for node in nodes(t for t in _tensors(result) if t.requires_grad):
-                cls = getattr(node, "_forward_cls", None)
+                cls = rule_of(node)
                 if cls is not None:
                     found[cls] = None
         return list(found)

@@ -1,11 +1,13 @@
 """Which floating type an operation computes in: rounding once at half precision, and autocast."""
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import torch
 from torch import Tensor
 
 HALF = (torch.float16, torch.bfloat16)
+_FLOATS: tuple[torch.dtype, ...] = (torch.float32, *HALF)
 
 # PyTorch's autocast lists, restricted to what manualnet has. The composed losses (hinge, triplet …) follow
 # PyTorch's losses. Sources: aten/src/ATen/autocast_mode.h and the "Op Eligibility" page of torch.amp.
@@ -33,15 +35,20 @@ def autocast(name: str, *tensors):
         return tensors
     device = next((t.device.type for t in tensors if isinstance(t, Tensor)), None)
     # The meta device has no autocast, and what is no tensor is for the kernel to refuse.
-    if device is None or not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+    if device is None or not _has_autocast(device) or not torch.is_autocast_enabled(device):
         return tensors
     if name in _TO_HALF.get(device, _PRODUCTS):
-        dtype, eligible = torch.get_autocast_dtype(device), {torch.float32, *HALF}
+        dtype, eligible = torch.get_autocast_dtype(device), _FLOATS
     elif name in _TO_FLOAT32.get(device, _LOSSES):
-        dtype, eligible = torch.float32, set(HALF)
+        dtype, eligible = torch.float32, HALF
     else:
         return tensors
-    return tuple(t.to(dtype) if isinstance(t, Tensor) and t.dtype in eligible else t for t in tensors)
+    return tuple(
+        t.to(dtype) if isinstance(t, Tensor) and t.dtype is not dtype and t.dtype in eligible else t for t in tensors
+    )
+
+
+_has_autocast = cache(torch.amp.is_autocast_available)
 
 
 def uncast(tensor: Tensor) -> AbstractContextManager:

@@ -1,30 +1,12 @@
 """The base class of every hand-written rule."""
 
-import inspect
-from types import SimpleNamespace
+from functools import cache
 
 import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
 _functorch = torch._C._functorch
-
-
-class _Positional(inspect.Signature):
-    """A signature whose arguments all come, in their places: nothing to look up.
-
-    PyTorch binds the arguments to the signature of ``forward`` at every call, which takes longer than a small
-    operation.
-    """
-
-    def bind(self, *args, **kwargs):
-        if kwargs or len(args) != len(self.parameters):
-            return super().bind(*args, **kwargs)
-        return SimpleNamespace(args=args, kwargs=kwargs, apply_defaults=_nothing)
-
-
-def _nothing() -> None:
-    pass
 
 
 class Function(torch.autograd.Function):
@@ -40,8 +22,33 @@ class Function(torch.autograd.Function):
     def __init_subclass__(cls) -> None:
         # Without this the compiler rejects a class that has a jvp, and drops the backward of one that has none.
         torch.compiler.allow_in_graph(cls)
-        parameters = list(inspect.signature(cls.forward).parameters.values())
-        setattr(cls.forward, "__signature__", _Positional(parameters))  # noqa: B010
+
+    @classmethod
+    def apply(cls, *args):
+        """The operation, as a node of the graph where somebody differentiates."""
+        if torch.compiler.is_compiling() or _functorch.peek_interpreter_stack() or forward_ad._current_level >= 0:
+            return super().apply(*args)
+        return _combined(cls).apply(*args)
+
+
+@cache
+def _combined(cls: type[Function]) -> type[torch.autograd.Function]:
+    """The same rule with forward and setup_context in one, as a class of the same name.
+
+    Where they are apart PyTorch inspects forward's signature at every call, which takes longer than a small operation.
+    Only torch.func and forward mode need them apart.
+    """
+
+    def forward(ctx, *args):
+        output = cls.forward(*args)
+        cls.setup_context(ctx, args, output)
+        return output
+
+    def backward(ctx, *cotangents):
+        return cls.backward(ctx, *cotangents)
+
+    rule = {"forward": staticmethod(forward), "backward": staticmethod(backward), "__module__": cls.__module__}
+    return type(cls.__name__, (torch.autograd.Function,), {**rule, "rule_of": cls})
 
 
 def save(ctx, *tensors: Tensor | None) -> None:

@@ -15,6 +15,7 @@ from manualnet.check.nodes import no_rule, rule_nodes
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
+from manualnet.handwritten import rule_of
 
 Rules = Sequence[type[torch.autograd.Function]]
 Way = Callable[[Callable], Callable]  # to run a function: compiled, or as it is
@@ -93,7 +94,7 @@ def _telling(subject: Subject) -> Iterator[tuple[Sample, Rules]]:
         raise no_rule()
     shown: set[type] = set()
     for sample in subject.samples:
-        rules = list({node._forward_cls: None for node in rule_nodes(call(subject.function, fresh(sample)))})
+        rules = list({rule_of(node): None for node in rule_nodes(call(subject.function, fresh(sample)))})
         if shown.issuperset(rules) or same_derivatives(*_derivatives(subject, _plain, sample, rules)):
             continue
         shown.update(rules)
