@@ -1,4 +1,4 @@
-"""Broadcasting, undone."""
+"""Axes, and broadcasting undone."""
 
 from torch import Tensor
 
@@ -13,3 +13,7 @@ def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     added = grad.dim() - len(shape)
     stretched = [added + i for i, n in enumerate(shape) if n == 1]
     return grad.sum([*range(added), *stretched]).reshape(shape)
+
+
+def is_last(dim: int, x: Tensor) -> bool:
+    return dim in (-1, x.dim() - 1)

@@ -6,7 +6,10 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
+from manualnet.functional._shapes import is_last
 from manualnet.functional.activations._implicit_dim import implicit_dim
+from manualnet.native import rows
 
 
 class LogSoftmax(Function):
@@ -32,7 +35,10 @@ class LogSoftmax(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
-        wide_grad, y = widen(grad_out, *ctx.saved_tensors)
+        (y,) = ctx.saved_tensors
+        if is_last(ctx.dim, y) and rows.applies(y) and plain(grad_out, y):
+            return rows.log_softmax_backward(grad_out, y), None
+        wide_grad, y = widen(grad_out, y)
         return (wide_grad - y.exp() * wide_grad.sum(ctx.dim, keepdim=True)).to(grad_out.dtype), None
 
     @staticmethod

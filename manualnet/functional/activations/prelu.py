@@ -6,12 +6,25 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused, summed
 from manualnet.functional._shapes import sum_to
 
 
 def _per_channel(weight: Tensor, x: Tensor) -> Tensor:
     """The slopes, one or one a channel, in a shape that broadcasts along axis 1 of x."""
     return weight.reshape(-1, *[1] * (x.dim() - 2)) if x.dim() else weight.reshape(())
+
+
+@fused("x > 0 ? g : a * g")
+def _times_slope(g: Tensor, x: Tensor, a: Tensor | float) -> Tensor:
+    (wide,) = widen(g)
+    return torch.where(x > 0, wide, a * wide).to(g.dtype)
+
+
+@summed("x > 0 ? 0 : x * g")
+def _below(x: Tensor, g: Tensor) -> Tensor:
+    wide_x, wide_g = widen(x, g)
+    return torch.where(x > 0, 0, wide_x * wide_g).sum()
 
 
 class PReLU(Function):
@@ -36,14 +49,18 @@ class PReLU(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, weight = ctx.saved_tensors
-        wide_grad, wide_x, wide_weight = widen(grad_out, x, _per_channel(weight, x))
-        positive = x > 0
+        one = weight.numel() == 1
+        (slopes,) = widen(weight.reshape(()) if one else _per_channel(weight, x))
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
-            grad_x = torch.where(positive, wide_grad, wide_weight * wide_grad).to(x.dtype)
+            grad_x = _times_slope(grad_out, x, slopes)
         if ctx.needs_input_grad[1]:
-            products = torch.where(positive, 0, wide_x * wide_grad)
-            grad_weight = sum_to(products, wide_weight.shape).reshape(weight.shape).to(weight.dtype)
+            if one:
+                grad_weight = _below(x, grad_out)
+            else:
+                wide_grad, wide_x = widen(grad_out, x)
+                grad_weight = sum_to(torch.where(x > 0, 0, wide_x * wide_grad), slopes.shape)
+            grad_weight = grad_weight.reshape(weight.shape).to(weight.dtype)
         return grad_x, grad_weight
 
     @staticmethod

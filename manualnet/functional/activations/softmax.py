@@ -6,13 +6,18 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
+from manualnet.functional._shapes import is_last
 from manualnet.functional.activations._implicit_dim import implicit_dim
+from manualnet.native import rows
 
 
-def _times_jacobian(ctx, grad: Tensor) -> Tensor:
-    wide_grad, p = widen(grad, *ctx.saved_tensors)
-    mean = (wide_grad * p).sum(ctx.dim, keepdim=True)
-    return (p * (wide_grad - mean)).to(grad.dtype)
+def _times_jacobian(grad: Tensor, p: Tensor, dim: int) -> Tensor:
+    if is_last(dim, p) and rows.applies(p) and plain(grad, p):
+        return rows.softmax_backward(grad, p)
+    wide_grad, wide_p = widen(grad, p)
+    mean = (wide_grad * wide_p).sum(dim, keepdim=True)
+    return (wide_p * (wide_grad - mean)).to(grad.dtype)
 
 
 class Softmax(Function):
@@ -39,11 +44,11 @@ class Softmax(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
-        return _times_jacobian(ctx, grad_out), None
+        return _times_jacobian(grad_out, *ctx.saved_tensors, ctx.dim), None
 
     @staticmethod
     def jvp(ctx, grad_x, _):
-        return _times_jacobian(ctx, grad_x)
+        return _times_jacobian(grad_x, *ctx.saved_tensors, ctx.dim)
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:

@@ -6,12 +6,18 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
-from manualnet.functional._plain import readable
+from manualnet.functional._fused import fused
 from manualnet.functional.losses._arguments import fits, refuse_gradient
 from manualnet.functional.losses._reduce import reduced, resolve, share
 
 # 1e-12 as PyTorch's kernel holds it, in float32.
 _EPSILON = 9.999999960041972e-13
+
+
+@fused("each * ((p - t) / (p * (1 - p) < 1e-12 ? 1e-12 : p * (1 - p)))")
+def _times_slope(p: Tensor, t: Tensor, each: Tensor) -> Tensor:
+    wide_p, wide_t, each = widen(p, t, each)
+    return (each * BinaryCrossEntropy.slope_x(wide_p, wide_t)).to(p.dtype)
 
 
 class BinaryCrossEntropy(Function):
@@ -28,10 +34,10 @@ class BinaryCrossEntropy(Function):
     @staticmethod
     def forward(x, target, weight, reduction):
         p, t = widen(x, target)
-        loss = (t - 1) * torch.log1p(-p).clamp_min(-100) - t * torch.log(p).clamp_min(-100)
-        if weight is not None:
-            loss = loss * weight
-        return reduced(loss, reduction).to(x.dtype)
+        if weight is None:
+            return torch.nn.functional.binary_cross_entropy(p, t, reduction=reduction).to(x.dtype)
+        loss = torch.nn.functional.binary_cross_entropy(p, t, reduction="none")
+        return reduced(loss * weight, reduction).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -53,14 +59,15 @@ class BinaryCrossEntropy(Function):
         if grad_out is None:
             return None, None, None, None
         x, target, weight = ctx.saved_tensors
-        p, t, g = widen(x, target, grad_out)
-        each = share(g, ctx.reduction, x.numel())
+        each = share(grad_out, ctx.reduction, x.numel())
         if weight is not None:
-            each = each * weight.to(g.dtype)
+            (each,) = widen(each)
+            each = each * weight.to(each.dtype)
         grad_x = grad_target = None
         if ctx.needs_input_grad[0]:
-            grad_x = (each * BinaryCrossEntropy.slope_x(p, t)).to(x.dtype)
+            grad_x = _times_slope(x, target, each)
         if ctx.needs_input_grad[1]:
+            p, each = widen(x, each)
             grad_target = (each * BinaryCrossEntropy.slope_target(p)).to(target.dtype)
         return grad_x, grad_target, None, None
 
@@ -123,7 +130,4 @@ def binary_cross_entropy(
         raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
     if not fits(weight, input.shape):
         raise RuntimeError(f"weight must broadcast to {tuple(input.shape)}, but got {tuple(weight.shape)}")
-    for name, t in (("input", input), ("target", target)):
-        if readable(t) and not ((t >= 0) & (t <= 1)).all():
-            raise RuntimeError(f"all elements of {name} should be between 0 and 1: they are probabilities")
     return BinaryCrossEntropy.apply(input, target, weight, reduction)

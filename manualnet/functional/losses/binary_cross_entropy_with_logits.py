@@ -6,12 +6,25 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._fused import fused, summed
 from manualnet.functional.losses._arguments import fits, refuse_gradient
 from manualnet.functional.losses._reduce import reduced, resolve, share
 
 
 def _wide(*tensors: Tensor | None):
     return (t if t is None else widen(t)[0] for t in tensors)
+
+
+@summed("(1 - t) * x + minus_log_sigmoid(x)", "exp.h", "log.h")
+def _losses(x: Tensor, t: Tensor) -> Tensor:
+    z, t = widen(x, t)
+    return ((1 - t) * z - torch.nn.functional.logsigmoid(z)).sum()
+
+
+@fused("each * (sigmoid(x) - t)", "exp.h", "log.h")
+def _times_slope(x: Tensor, t: Tensor, each: Tensor) -> Tensor:
+    z, t, each = widen(x, t, each)
+    return (each * (torch.sigmoid(z) - t)).to(x.dtype)
 
 
 class BinaryCrossEntropyWithLogits(Function):
@@ -28,6 +41,8 @@ class BinaryCrossEntropyWithLogits(Function):
 
     @staticmethod
     def forward(x, target, weight, pos_weight, reduction):
+        if weight is None and pos_weight is None and reduction != "none":
+            return share(_losses(x, target), reduction, x.numel()).to(target.dtype)
         z, t, w, v = _wide(x, target, weight, pos_weight)
         log_sigmoid = torch.nn.functional.logsigmoid(z)
         if v is not None:
@@ -52,12 +67,14 @@ class BinaryCrossEntropyWithLogits(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target, weight, pos_weight = ctx.saved_tensors
-        z, t, w, v, g = _wide(x, target, weight, pos_weight, grad_out)
-        each = share(g, ctx.reduction, x.numel())
-        if w is not None:
-            each = each * w
+        each = share(grad_out, ctx.reduction, x.numel())
+        if weight is not None:
+            each = widen(each)[0] * widen(weight)[0]
         grad_x = grad_target = None
-        if ctx.needs_input_grad[0]:
+        if ctx.needs_input_grad[0] and pos_weight is None:
+            grad_x = _times_slope(x, target, each)
+        z, t, v, each = _wide(x, target, pos_weight, each)
+        if ctx.needs_input_grad[0] and v is not None:
             grad_x = (each * BinaryCrossEntropyWithLogits.slope_x(z, t, v)).to(x.dtype)
         if ctx.needs_input_grad[1]:
             grad_target = (each * BinaryCrossEntropyWithLogits.slope_target(z, v)).to(target.dtype)

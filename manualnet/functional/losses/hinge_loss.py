@@ -5,10 +5,12 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import check_reduction, refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
 from manualnet.functional.losses._arguments import need_tensors
 from manualnet.functional.losses._classes import check_classes, class_axis
 from manualnet.functional.losses._margin import violated
 from manualnet.functional.losses._reduce import reduced, share
+from manualnet.native import rows
 
 
 class HingeLoss(Function):
@@ -33,8 +35,12 @@ class HingeLoss(Function):
 
     @staticmethod
     def forward(scores, target, margin, reduction):
-        violations, axis, _ = HingeLoss.violations(scores, target, margin)
-        return reduced(violations.sum(axis), reduction).to(scores.dtype)
+        if _in_rows(scores, target):
+            losses = rows.hinge(scores, target, margin)
+        else:
+            violations, axis, _ = HingeLoss.violations(scores, target, margin)
+            losses = violations.sum(axis)
+        return reduced(losses, reduction).to(scores.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -44,9 +50,11 @@ class HingeLoss(Function):
     @staticmethod
     def backward(ctx, grad_out):
         scores, target = ctx.saved_tensors
-        violations, axis, y = HingeLoss.violations(scores, target, ctx.margin)
         (g,) = widen(grad_out)
         each = share(g, ctx.reduction, target.numel())
+        if _in_rows(scores, target) and plain(grad_out):
+            return rows.hinge_backward(scores, target, each, ctx.margin), None, None, None
+        violations, axis, y = HingeLoss.violations(scores, target, ctx.margin)
         m = violated(violations)
         slope = m.scatter(axis, y, -m.sum(axis, keepdim=True))
         each = each.unsqueeze(axis) if ctx.reduction == "none" else each
@@ -59,6 +67,10 @@ class HingeLoss(Function):
         (tangent,) = widen(scores_tangent)
         change = violated(violations) * (tangent - tangent.gather(axis, y))
         return reduced(change.sum(axis), ctx.reduction).to(scores.dtype)
+
+
+def _in_rows(scores: Tensor, target: Tensor) -> bool:
+    return rows.applies(scores) and target.is_contiguous() and plain(scores, target)
 
 
 def hinge_loss(scores: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:

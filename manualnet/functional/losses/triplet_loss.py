@@ -5,10 +5,12 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import check_reduction, refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
 from manualnet.functional.losses._arguments import need_tensors
 from manualnet.functional.losses._margin import violated
 from manualnet.functional.losses._pairs import common_type
 from manualnet.functional.losses._reduce import reduced, share
+from manualnet.native import rows
 
 
 class TripletLoss(Function):
@@ -24,6 +26,8 @@ class TripletLoss(Function):
 
     @staticmethod
     def brackets(a, p, n, margin):
+        if rows.applies(a, p, n) and plain(a, p, n):
+            return rows.triplet(a, p, n, margin)
         a, p, n = widen(a, p, n)
         return ((a - p).square().sum(-1) - (a - n).square().sum(-1) + margin).clamp_min(0)
 
@@ -41,12 +45,11 @@ class TripletLoss(Function):
         a, p, n = ctx.saved_tensors
         brackets = TripletLoss.brackets(a, p, n, ctx.margin)
         (g,) = widen(grad_out)
-        each = (2 * share(g, ctx.reduction, brackets.numel()) * violated(brackets)).unsqueeze(-1)
-        wide_a, wide_p, wide_n = widen(a, p, n)
+        each = 2 * share(g, ctx.reduction, brackets.numel()) * violated(brackets)
         needs_a, needs_p, needs_n, *_ = ctx.needs_input_grad
-        grad_a = (each * (wide_n - wide_p)).to(a.dtype) if needs_a else None
-        grad_p = (each * (wide_p - wide_a)).to(p.dtype) if needs_p else None
-        grad_n = (each * (wide_a - wide_n)).to(n.dtype) if needs_n else None
+        grad_a = _rows_times(each, n, p).to(a.dtype) if needs_a else None
+        grad_p = _rows_times(each, p, a).to(p.dtype) if needs_p else None
+        grad_n = _rows_times(each, a, n).to(n.dtype) if needs_n else None
         return grad_a, grad_p, grad_n, None, None
 
     @staticmethod
@@ -57,6 +60,14 @@ class TripletLoss(Function):
         a, p, n, da, dp, dn = widen(a, p, n, a_tangent, p_tangent, n_tangent)
         change = 2 * ((n - p) * da + (p - a) * dp + (a - n) * dn).sum(-1)
         return reduced(active * change, ctx.reduction).to(dtype)
+
+
+def _rows_times(each: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """u - v, every row times its number."""
+    if rows.applies(u, v) and plain(each, u, v):
+        return rows.scaled_difference(each, u, v)
+    u, v = widen(u, v)
+    return each.unsqueeze(-1) * (u - v)
 
 
 def triplet_loss(

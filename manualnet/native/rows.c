@@ -1,0 +1,108 @@
+// What depends on all of a row: softmax and log-softmax backward, hinge and triplet losses, rows (n, c) in memory.
+//
+// A row's sums are taken in float over a few hundred elements, and in double beyond.
+
+enum { BLOCK = 512 };
+
+#define ROWS                                                      \
+    _Pragma("omp parallel num_threads(threads) if(threads > 1)") { \
+        SHARE(n)                                                  \
+        for (long i = first; i < last; i++) {
+#define END_OF_ROWS \
+    }               \
+    }
+
+// The sum of TERM over the elements j of a row.
+#define SUM(TERM)                                                   \
+    double sum = 0;                                                 \
+    for (long b = 0; b < c; b += BLOCK) {                           \
+        long end = b + BLOCK < c ? b + BLOCK : c;                   \
+        float part = 0;                                             \
+        _Pragma("omp simd reduction(+ : part)")                     \
+        for (long j = b; j < end; j++) part += TERM;                \
+        sum += part;                                                \
+    }
+
+// min and max would lose a NaN, which is not <= 0.
+static inline float positive_part(float x) { return x <= 0.0f ? 0.0f : x; }
+
+#define KERNELS(T)                                                                                              \
+    /* p (g - sum g p) */                                                                                       \
+    void softmax_backward_##T(const T *grad_out, const T *saved, T *grad_x, long n, long c, int threads) {      \
+        ROWS                                                                                                    \
+            const T *restrict g = grad_out + i * c, *restrict p = saved + i * c;                                \
+            T *restrict dx = grad_x + i * c;                                                                    \
+            SUM(get_##T(g[j]) * get_##T(p[j]))                                                                  \
+            float mean = (float)sum;                                                                            \
+            for (long j = 0; j < c; j++) dx[j] = put_##T(get_##T(p[j]) * (get_##T(g[j]) - mean));               \
+        END_OF_ROWS                                                                                             \
+    }                                                                                                           \
+                                                                                                                \
+    /* g - e^y sum g */                                                                                         \
+    void log_softmax_backward_##T(const T *grad_out, const T *saved, T *grad_x, long n, long c, int threads) {  \
+        ROWS                                                                                                    \
+            const T *restrict g = grad_out + i * c, *restrict y = saved + i * c;                                \
+            T *restrict dx = grad_x + i * c;                                                                    \
+            SUM(get_##T(g[j]))                                                                                  \
+            float total = (float)sum;                                                                           \
+            for (long j = 0; j < c; j++)                                                                        \
+                dx[j] = put_##T(get_##T(g[j]) - exp_below(get_##T(y[j])) * total);                              \
+        END_OF_ROWS                                                                                             \
+    }                                                                                                           \
+                                                                                                                \
+    /* sum over j != y of max(0, x_j - x_y + margin) */                                                         \
+    void hinge_##T(const T *scores, const int64_t *y, float *losses, double lead, long n, long c, int threads) { \
+        float margin = (float)lead;                                                                             \
+        ROWS                                                                                                    \
+            const T *restrict x = scores + i * c;                                                               \
+            float right = get_##T(x[y[i]]);                                                                     \
+            SUM((j == y[i] ? 0.0f : positive_part(get_##T(x[j]) - right + margin)))                             \
+            losses[i] = (float)sum;                                                                             \
+        END_OF_ROWS                                                                                             \
+    }                                                                                                           \
+                                                                                                                \
+    /* Each violation times the cotangent of its row, which lies `step` beyond that of the row before. */       \
+    void hinge_backward_##T(const T *scores, const int64_t *y, const float *each, T *grad_x, double lead, long n, \
+                            long c, long step, int threads) {                                                   \
+        float margin = (float)lead;                                                                             \
+        ROWS                                                                                                    \
+            const T *restrict x = scores + i * c;                                                               \
+            T *restrict dx = grad_x + i * c;                                                                    \
+            float right = get_##T(x[y[i]]), g = each[i * step];                                                 \
+            T up = put_##T(g), level = put_##T(0.0f * g);                                                       \
+            /* Counted without the right class, which would violate its own margin. */                          \
+            int violated = -!(right - right + margin <= 0.0f);                                                  \
+            for (long j = 0; j < c; j++) {                                                                      \
+                int met = get_##T(x[j]) - right + margin <= 0.0f;                                               \
+                violated += !met;                                                                               \
+                dx[j] = met ? level : up;                                                                       \
+            }                                                                                                   \
+            dx[y[i]] = put_##T(-(float)violated * g);                                                           \
+        END_OF_ROWS                                                                                             \
+    }                                                                                                           \
+                                                                                                                \
+    /* max(0, |a - p|^2 - |a - n|^2 + margin) */                                                                \
+    void triplet_##T(const T *anchor, const T *positive, const T *negative, float *losses, double margin, long n, \
+                     long c, int threads) {                                                                     \
+        ROWS                                                                                                    \
+            const T *restrict a = anchor + i * c, *restrict p = positive + i * c, *restrict q = negative + i * c; \
+            float near = 0, far = 0;                                                                            \
+            { SUM((get_##T(a[j]) - get_##T(p[j])) * (get_##T(a[j]) - get_##T(p[j]))) near = (float)sum; }       \
+            { SUM((get_##T(a[j]) - get_##T(q[j])) * (get_##T(a[j]) - get_##T(q[j]))) far = (float)sum; }        \
+            losses[i] = positive_part(near - far + (float)margin);                                              \
+        END_OF_ROWS                                                                                             \
+    }                                                                                                           \
+                                                                                                                \
+    /* (u - v) times a number a row */                                                                          \
+    void scaled_difference_##T(const T *one, const T *other, const float *each, T *out, long n, long c,         \
+                               int threads) {                                                                   \
+        ROWS                                                                                                    \
+            const T *restrict u = one + i * c, *restrict v = other + i * c;                                     \
+            T *restrict to = out + i * c;                                                                       \
+            float factor = each[i];                                                                             \
+            for (long j = 0; j < c; j++) to[j] = put_##T(factor * (get_##T(u[j]) - get_##T(v[j])));             \
+        END_OF_ROWS                                                                                             \
+    }
+
+KERNELS(float)
+KERNELS(bfloat16)

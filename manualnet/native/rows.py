@@ -1,0 +1,81 @@
+"""What depends on all of a row, along a last axis that lies together in memory, by ``rows.c``."""
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from manualnet.native.build import load
+from manualnet.native.call import NAMES, pointer
+from manualnet.native.elementwise import threads_for
+
+# Elements below which a call is over before a compiled path pays.
+_WORTH = 1 << 8
+
+
+def applies(*tensors: Tensor) -> bool:
+    """On the CPU, of one type and shape, without gaps."""
+    first = tensors[0]
+    return (
+        first.dtype in (torch.float32, torch.bfloat16)
+        and first.numel() >= _WORTH
+        and first.is_cpu
+        and first.is_contiguous()
+        and all(t.dtype == first.dtype and t.shape == first.shape and t.is_contiguous() for t in tensors[1:])
+        and _library() is not None
+    )
+
+
+def softmax_backward(grad_out: Tensor, p: Tensor) -> Tensor:
+    """p (g - Σ g p)."""
+    grad_x = torch.empty_like(p)
+    _run("softmax_backward", grad_out.contiguous(), p, grad_x)
+    return grad_x
+
+
+def log_softmax_backward(grad_out: Tensor, y: Tensor) -> Tensor:
+    """g - e^y Σ g."""
+    grad_x = torch.empty_like(y)
+    _run("log_softmax_backward", grad_out.contiguous(), y, grad_x)
+    return grad_x
+
+
+def hinge(scores: Tensor, target: Tensor, margin: float) -> Tensor:
+    """Every row's Σ max(0, s_j - s_y + margin) over j ≠ y, in float32; ``target`` is contiguous."""
+    losses = scores.new_empty(target.shape, dtype=torch.float32)
+    _run("hinge", scores, target, losses, settings=(ctypes.c_double(margin),))
+    return losses
+
+
+def hinge_backward(scores: Tensor, target: Tensor, each: Tensor, margin: float) -> Tensor:
+    """Its gradient for the cotangents ``each``, one number or one a row, in float32."""
+    grad_x, each = torch.empty_like(scores), each.contiguous()
+    step = ctypes.c_long(each.dim())
+    _run("hinge_backward", scores, target, each, grad_x, settings=(ctypes.c_double(margin),), step=(step,))
+    return grad_x
+
+
+def triplet(a: Tensor, p: Tensor, n: Tensor, margin: float) -> Tensor:
+    """Every row's max(0, ‖a - p‖² - ‖a - n‖² + margin), in float32."""
+    losses = a.new_empty(a.shape[:-1], dtype=torch.float32)
+    _run("triplet", a, p, n, losses, settings=(ctypes.c_double(margin),))
+    return losses
+
+
+def scaled_difference(each: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """(u - v) times one number a row, in float32."""
+    out, each = torch.empty_like(u), each.contiguous()
+    _run("scaled_difference", u, v, each, out)
+    return out
+
+
+def _run(name: str, *tensors: Tensor, settings: tuple = (), step: tuple = ()) -> None:
+    first = tensors[0]
+    columns = first.shape[-1]
+    sizes = ctypes.c_long(first.numel() // columns), ctypes.c_long(columns)
+    kernel = getattr(_library(), f"{name}_{NAMES[first.dtype]}")
+    kernel(*map(pointer, tensors), *settings, *sizes, *step, threads_for(first.numel()))
+
+
+def _library():
+    return load("numbers.h", "share.h", "exp.h", "rows.c")
