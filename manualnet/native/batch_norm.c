@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { FEW = 16, SAMPLE = 64 };
+enum { FEW = 16, BLOCK = 64, SAMPLE = 64 };
 
 typedef struct {
     long rows, width, pixels, channels; // width = channels times the pixels of a row
@@ -29,11 +29,6 @@ static void affine(const shape *s, const float *weight, const float *bias, const
     repeat(shift, s);
 }
 
-static inline void flush(float *few, double *sum, long count) {
-    for (long i = 0; i < count; i++) sum[i] += few[i];
-    memset(few, 0, count * sizeof(float));
-}
-
 // The sums of all threads and of all pixels of a row: two for every channel, in the first thread's place.
 static void gather(double *sums, const shape *s) {
     for (long k = 0; k < 2; k++)
@@ -48,19 +43,34 @@ static void gather(double *sums, const shape *s) {
 static inline float none(float z) { return z; }
 static inline float none_slope(float z) { return (void)z, 1.0f; }
 
-#define SUMS(T, ADD)                                                                                                   \
+// Two sums down every column: `TERMS` sets `one` and `two` for column c of the row at `at`. A block of columns stays in
+// registers while a few rows go by.
+#define COLUMNS(T, COUNT, TERMS)                                                                                       \
+    {                                                                                                                  \
+        float sum1[BLOCK] = {0}, sum2[BLOCK] = {0};                                                                    \
+        for (long row = from; row < to; row++) {                                                                       \
+            const T *restrict at = x + row * s->width;                                                                 \
+            for (long b = 0; b < COUNT; b++) {                                                                         \
+                long c = block + b;                                                                                    \
+                float one, two;                                                                                        \
+                TERMS;                                                                                                 \
+                sum1[b] += one;                                                                                        \
+                sum2[b] += two;                                                                                        \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (long b = 0; b < COUNT; b++) sum[block + b] += sum1[b], sum[s->width + block + b] += sum2[b];              \
+    }
+
+#define SUMS(T, TERMS)                                                                                                 \
     double *sums = calloc(2 * s->threads * s->width, sizeof(double));                                                  \
     _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                               \
         SHARE(s->rows)                                                                                                 \
         double *sum = sums + omp_get_thread_num() * 2 * s->width;                                                      \
-        float *restrict sum1 = repeated(s, 2), *restrict sum2 = sum1 + s->width;                                       \
-        for (long row = first; row < last; row++) {                                                                    \
-            const T *restrict at = x + row * s->width;                                                                 \
-            ADD                                                                                                        \
-            if ((row - first) % FEW == FEW - 1) flush(sum1, sum, 2 * s->width);                                        \
+        for (long from = first; from < last; from += FEW) {                                                            \
+            long to = from + FEW < last ? from + FEW : last, block = 0;                                                \
+            for (; block + BLOCK <= s->width; block += BLOCK) COLUMNS(T, BLOCK, TERMS)                                 \
+            if (block < s->width) COLUMNS(T, s->width - block, TERMS)                                                  \
         }                                                                                                              \
-        flush(sum1, sum, 2 * s->width);                                                                                \
-        free(sum1);                                                                                                    \
     }                                                                                                                  \
     gather(sums, s);
 
@@ -75,11 +85,7 @@ static inline float none_slope(float z) { return (void)z, 1.0f; }
         for (long c = 0; c < s->channels; c++)                                                                         \
             if (!isfinite(shift[c])) shift[c] = 0.0f;                                                                  \
         repeat(shift, s);                                                                                              \
-        SUMS(T, for (long c = 0; c < s->width; c++) {                                                                  \
-            float centred = get_##T(at[c]) - shift[c];                                                                 \
-            sum1[c] += centred;                                                                                        \
-            sum2[c] += centred * centred;                                                                              \
-        })                                                                                                             \
+        SUMS(T, float centred = get_##T(at[c]) - shift[c]; one = centred; two = centred * centred)                     \
         for (long c = 0; c < s->channels; c++) {                                                                       \
             double m1 = sums[c] / s->pixels, m2 = sums[s->width + c] / s->pixels, variance = m2 - m1 * m1;             \
             mean[c] = (float)(shift[c] + m1);                                                                          \
@@ -122,12 +128,9 @@ static inline float none_slope(float z) { return (void)z, 1.0f; }
         repeat(centre, s);                                                                                             \
         affine(s, weight, bias, v, scale, shift);                                                                      \
         /* The sums of dz and of dz (x - mean), where dz = dy times the activation's slope at z. */                    \
-        SUMS(T, const T *restrict g = dy + row * s->width; for (long c = 0; c < s->width; c++) {                       \
-            float centred = get_##T(at[c]) - centre[c];                                                                \
-            float dz = get_##T(g[c]) * ACTIVATION##_slope(centred * scale[c] + shift[c]);                              \
-            sum1[c] += dz;                                                                                             \
-            sum2[c] += dz * centred;                                                                                   \
-        })                                                                                                             \
+        SUMS(T, float centred = get_##T(at[c]) - centre[c];                                                            \
+             float dz = get_##T(dy[row * s->width + c]) * ACTIVATION##_slope(centred * scale[c] + shift[c]);           \
+             one = dz; two = dz * centred)                                                                             \
         double m = (double)s->pixels;                                                                                  \
         for (long c = 0; c < s->channels; c++) {                                                                       \
             double squared = (double)v[c] + s->eps, sum_dz = sums[c], sum_dzc = sums[s->width + c];                    \

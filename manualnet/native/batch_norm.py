@@ -25,7 +25,7 @@ def forward(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str = "none"
 ) -> tuple[Tensor, Tensor, Tensor]:
     """y, mean and variance, both in float32."""
-    mean, v = torch.empty(2, x.shape[1])
+    mean, v = torch.empty(x.shape[1]), torch.empty(x.shape[1])
     return _normalised(x, weight, bias, mean, v, eps, activation, training=True), mean, v
 
 
@@ -58,7 +58,7 @@ def backward(
     """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed; ``cotangents`` are those of mean and variance."""
     g = grad_out.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.contiguous_format)
     grad_x = torch.empty_like(x) if needs[0] else None
-    grad_weight, grad_bias = torch.empty(2, x.shape[1])
+    grad_weight, grad_bias = torch.empty(x.shape[1]), torch.empty(x.shape[1])
     weight, bias = _float(weight), _float(bias)
     statistics = mean, v, *(t.contiguous() for t in cotangents)
     kernel = getattr(_library(), f"batch_norm_{activation}_backward_{NAMES[x.dtype]}")
@@ -81,7 +81,9 @@ def _shape(x: Tensor, eps: float):
 
 
 def _float(t: Tensor | None) -> Tensor | None:
-    return None if t is None else t.detach().float().contiguous()
+    if t is None or (t.dtype is torch.float32 and t.is_contiguous()):
+        return t
+    return t.float().contiguous()
 
 
 def _library():

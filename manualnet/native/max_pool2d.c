@@ -11,12 +11,35 @@ typedef struct {
 
 static inline int least(long a, long b) { return (int)(a < b ? a : b); }
 
+// Few channels fill no vector: each output looks at its window by itself.
+#define NARROW(T)                                                                                                      \
+    static void narrow_##T(const T *restrict top, T *restrict y, uint8_t *restrict place, const shape *s) {            \
+        for (long q = 0; q < s->ow; q++)                                                                               \
+            for (long c = 0; c < s->c; c++) {                                                                          \
+                const T *at = top + q * s->kw * s->c + c;                                                              \
+                float best = get_##T(*at);                                                                             \
+                int which = 0, k = 0;                                                                                  \
+                for (long i = 0; i < s->kh; i++)                                                                       \
+                    for (long j = 0; j < s->kw; j++, k++) {                                                            \
+                        float v = get_##T(at[(i * s->w + j) * s->c]);                                                  \
+                        int take = (v > best) | (v != v);                                                              \
+                        best = take ? v : best;                                                                        \
+                        which = take ? k : which;                                                                      \
+                    }                                                                                                  \
+                y[q * s->c + c] = put_##T(best), place[q * s->c + c] = which;                                          \
+            }                                                                                                          \
+    }
+
 #define KERNELS(T)                                                                                                     \
     void max_pool2d_##T(const T *restrict x, T *restrict y, uint8_t *restrict place, const shape *s, int threads) {    \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n * s->oh)                                                                                        \
             for (long row = first; row < last; row++) {                                                                \
                 const T *top = x + (row / s->oh * s->h + row % s->oh * s->kh) * s->w * s->c;                           \
+                if (s->c < 4) {                                                                                        \
+                    narrow_##T(top, y + row * s->ow * s->c, place + row * s->ow * s->c, s);                            \
+                    continue;                                                                                          \
+                }                                                                                                      \
                 for (long q = 0; q < s->ow; q++)                                                                       \
                     for (long c = 0; c < s->c; c += BLOCK) {                                                           \
                         int count = least(BLOCK, s->c - c);                                                            \
@@ -47,6 +70,14 @@ static inline int least(long a, long b) { return (int)(a < b ? a : b); }
             SHARE(s->n * s->oh)                                                                                        \
             for (long row = first; row < last; row++) {                                                                \
                 T *top = dx + (row / s->oh * s->h + row % s->oh * s->kh) * s->w * s->c;                                \
+                if (s->c < 16) {                                                                                       \
+                    for (long r = 0; r < s->kh; r++) memset(top + r * s->w * s->c, 0, s->w * s->c * sizeof(T));        \
+                    for (long q = 0; q < s->ow; q++)                                                                   \
+                        for (long c = 0; c < s->c; c++) {                                                              \
+                            long from = (row * s->ow + q) * s->c + c, k = place[from];                                 \
+                            top[(k / s->kw * s->w + q * s->kw + k % s->kw) * s->c + c] = dy[from];                     \
+                        }                                                                                              \
+                } else                                                                                                 \
                 for (int k = 0; k < s->kh * s->kw; k++)                                                                \
                     for (long q = 0; q < s->ow; q++) {                                                                 \
                         long from = (row * s->ow + q) * s->c;                                                          \
@@ -62,5 +93,7 @@ static inline int least(long a, long b) { return (int)(a < b ? a : b); }
         }                                                                                                              \
     }
 
+NARROW(float)
+NARROW(bfloat16)
 KERNELS(float)
 KERNELS(bfloat16)
