@@ -16,10 +16,11 @@ def along_classes(weight: Tensor, x: Tensor) -> Tensor:
     return weight.reshape(-1, *[1] * (x.dim() - 2))
 
 
-def check_classes(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int | None = None
-) -> Tensor:
-    """Refuse what PyTorch refuses, with its exception types; give ``target`` as int64 of shape (N, …) or ()."""
+def check_classes(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Refuse what PyTorch refuses, with its exception types; give ``target`` as int64 of shape (N, …) or ().
+
+    The values of ``target`` are another matter: see :func:`refuse_beyond`.
+    """
     if input.dim() == 0:
         raise ValueError("input must have a dimension of classes: (C,) or (N, C, ...), but got a single number")
     if input.dim() == 1 and target.shape == (1,):
@@ -37,26 +38,30 @@ def check_classes(
     if not input.is_floating_point():
         raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
     target = target.long()
-    classes = input.shape[class_axis(input)]
     if weight is not None:
+        classes = input.shape[class_axis(input)]
         if weight.shape != (classes,):
             raise RuntimeError(f"weight must have one number per class, ({classes},), but got {tuple(weight.shape)}")
         if weight.dtype != input.dtype:
             raise RuntimeError(f"weight must have the type of input, {input.dtype}, but got {weight.dtype}")
-    if readable(target) and target.numel() and _reaches_beyond(target, classes):
-        wrong = (target < 0) | (target >= classes)
-        allowed = f"0 to {classes - 1}"
-        if ignore_index is not None:
-            wrong = wrong & (target != ignore_index)
-            allowed += f" (or {ignore_index} to ignore it)"
-        if wrong.any():
-            raise IndexError(f"target {target[wrong][0].item()} is out of bounds: the classes are {allowed}")
     return target
 
 
-def _reaches_beyond(target: Tensor, classes: int) -> bool:
+def refuse_beyond(input: Tensor, target: Tensor, ignore_index: int | None = None) -> None:
+    """Refuse a class that there is not, where that can be seen; kernels that look themselves say less about it."""
+    if not readable(target) or not target.numel():
+        return
+    classes = input.shape[class_axis(input)]
     low, high = torch.aminmax(target)
-    return low.item() < 0 or high.item() >= classes
+    if low.item() >= 0 and high.item() < classes:
+        return
+    wrong = (target < 0) | (target >= classes)
+    allowed = f"0 to {classes - 1}"
+    if ignore_index is not None:
+        wrong = wrong & (target != ignore_index)
+        allowed += f" (or {ignore_index} to ignore it)"
+    if wrong.any():
+        raise IndexError(f"target {target[wrong][0].item()} is out of bounds: the classes are {allowed}") from None
 
 
 def counted(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: torch.dtype):

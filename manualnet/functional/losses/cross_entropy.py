@@ -15,6 +15,7 @@ from manualnet.functional.losses._classes import (
     counted,
     likelihood_loss,
     log_softmax_tangent,
+    refuse_beyond,
 )
 from manualnet.functional.losses._probabilities import CrossEntropyOfProbabilities
 from manualnet.functional.losses._reduce import resolve, share
@@ -143,8 +144,12 @@ def cross_entropy(
     input, target, weight = autocast("cross_entropy", input, target, weight)
     if not of_probabilities:
         refuse_gradient("cross_entropy with class indices", weight=weight)
-        target = check_classes(input, target, weight, ignore_index)
-        return CrossEntropy.apply(input, target, weight, ignore_index, reduction, smoothing)
+        target = check_classes(input, target, weight)
+        try:
+            return CrossEntropy.apply(input, target, weight, ignore_index, reduction, smoothing)
+        except IndexError:
+            refuse_beyond(input, target, ignore_index)
+            raise
     classes = input.shape[class_axis(input)]
     if weight is not None and weight.shape != (classes,):
         raise RuntimeError(f"weight must have one number per class, ({classes},), but got {tuple(weight.shape)}")

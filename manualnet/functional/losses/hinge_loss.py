@@ -7,7 +7,7 @@ from manualnet.functional._errors import check_reduction, refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.losses._arguments import need_tensors
-from manualnet.functional.losses._classes import check_classes, class_axis
+from manualnet.functional.losses._classes import check_classes, class_axis, refuse_beyond
 from manualnet.functional.losses._margin import violated
 from manualnet.functional.losses._reduce import reduced, share
 from manualnet.native import rows
@@ -111,4 +111,5 @@ def hinge_loss(scores: Tensor, target: Tensor, margin: float = 1.0, reduction: s
         raise ValueError(f"scores must have shape (C,) or (N, C), but got {tuple(scores.shape)}")
     (scores,) = autocast("hinge_loss", scores)
     target = check_classes(scores, target)
+    refuse_beyond(scores, target)
     return HingeLoss.apply(scores, target, float(margin), reduction)

@@ -6,9 +6,11 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
 from manualnet.functional.losses._arguments import need_tensors, refuse_gradient
-from manualnet.functional.losses._classes import check_classes, class_axis, counted, likelihood_loss
+from manualnet.functional.losses._classes import check_classes, class_axis, counted, likelihood_loss, refuse_beyond
 from manualnet.functional.losses._reduce import resolve, share
+from manualnet.native import cross_entropy as native
 
 
 class NllLoss(Function):
@@ -37,6 +39,10 @@ class NllLoss(Function):
     @staticmethod
     def backward(ctx, grad_out):
         target, weight = ctx.saved_tensors
+        if weight is None and plain(grad_out, target):
+            grad_x = native.nll_backward(grad_out, ctx.shape, target, ctx.ignore_index, ctx.reduction)
+            if grad_x is not None:
+                return grad_x, None, None, None, None
         (g,) = widen(grad_out)
         index, kept, counts = counted(target, weight, ctx.ignore_index, g.dtype)
         # Where every example is ignored the mean divides by 0: choosing keeps that out of the gradient.
@@ -94,5 +100,9 @@ def nll_loss(
     refuse_complex("nll_loss", input)
     refuse_gradient("nll_loss", weight=weight)
     input, weight = autocast("nll_loss", input, weight)
-    target = check_classes(input, target, weight, ignore_index)
-    return NllLoss.apply(input, target, weight, ignore_index, reduction)
+    target = check_classes(input, target, weight)
+    try:
+        return NllLoss.apply(input, target, weight, ignore_index, reduction)
+    except IndexError:
+        refuse_beyond(input, target, ignore_index)
+        raise
