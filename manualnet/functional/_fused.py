@@ -46,12 +46,15 @@ def _compiled(
         @functools.wraps(formula)
         def rule(*arguments):
             if elementwise.worth(arguments[0]):
-                tensors = [a for a in arguments if isinstance(a, Tensor)]
-                arrays = {n: a for n, a in zip(names, arguments, strict=True) if isinstance(a, Tensor) and a.dim()}
-                if elementwise.alike([*arrays.values()]) and plain(*tensors) and all(t.is_cpu for t in tensors):
-                    numbers = {n: float(a) for n, a in zip(names, arguments, strict=True) if n not in arrays}
-                    order = (*arrays, *numbers)
-                    out = kernel.run(expression, headers, order, [*arrays.values()], (*numbers.values(),))
+                arrays: dict[str, Tensor] = {}
+                numbers: dict[str, Tensor | float] = {}
+                for name, a in zip(names, arguments, strict=True):
+                    (arrays if isinstance(a, Tensor) and a.dim() else numbers)[name] = a
+                cotangents = [a for a in numbers.values() if isinstance(a, Tensor)]
+                tensors = [*arrays.values()]
+                if elementwise.alike(tensors) and plain(*tensors, *cotangents) and all(t.is_cpu for t in cotangents):
+                    values = [a.item() if isinstance(a, Tensor) else a for a in numbers.values()]
+                    out = kernel.run(expression, headers, (*arrays, *numbers), tensors, values)
                     if out is not None:
                         return out
             return formula(*arguments)

@@ -1,6 +1,7 @@
 """A formula on every element in one pass over memory, compiled from an expression in C."""
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -10,7 +11,7 @@ from manualnet.native.build import load
 from manualnet.native.call import NAMES, pointer
 
 # Elements below which a call is over before a compiled path pays, and those that a second thread is woken for.
-_WORTH, _SHARED = 1 << 12, 1 << 15
+_WORTH, _SHARED = 1 << 11, 1 << 15
 
 
 def worth(tensor: Tensor) -> bool:
@@ -21,11 +22,11 @@ def worth(tensor: Tensor) -> bool:
 def alike(tensors: list[Tensor]) -> bool:
     """On the CPU, of one type, one shape and one layout without holes."""
     first = tensors[0]
-    kind = first.dtype, first.shape, first.stride()
+    dtype, shape, strides = first.dtype, first.shape, first.stride()
     return (
-        first.device.type == "cpu"
-        and all((t.dtype, t.shape, t.stride()) == kind for t in tensors[1:])
-        and torch.ops.aten.is_non_overlapping_and_dense(first)
+        first.is_cpu
+        and all(t.dtype is dtype and t.shape == shape and t.stride() == strides for t in tensors[1:])
+        and (first.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(first))
     )
 
 
@@ -34,7 +35,7 @@ def threads_for(count: int) -> int:
 
 
 def run(
-    expression: str, headers: tuple[str, ...], names: tuple[str, ...], tensors: list[Tensor], numbers: tuple[float, ...]
+    expression: str, headers: tuple[str, ...], names: tuple[str, ...], tensors: list[Tensor], numbers: Sequence[float]
 ) -> Tensor | None:
     """``expression`` of the ``names``, tensors first and then numbers; None where it cannot be compiled."""
     library = load("numbers.h", *headers, text=_source(expression, names, len(tensors)))

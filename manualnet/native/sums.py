@@ -1,6 +1,7 @@
 """The sum of a formula over all elements in one pass over memory, compiled from an expression in C."""
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -12,7 +13,7 @@ from manualnet.native.elementwise import parameters, threads_for
 
 
 def run(
-    expression: str, headers: tuple[str, ...], names: tuple[str, ...], tensors: list[Tensor], numbers: tuple[float, ...]
+    expression: str, headers: tuple[str, ...], names: tuple[str, ...], tensors: list[Tensor], numbers: Sequence[float]
 ) -> Tensor | None:
     """The sum of ``expression`` of the ``names``, tensors first and then numbers, in float32; None as elementwise."""
     library = load("numbers.h", "share.h", *headers, text=_source(expression, names, len(tensors)))

@@ -44,11 +44,13 @@ class Softmax(Function):
 
     @staticmethod
     def backward(ctx, grad_out):
-        return _times_jacobian(grad_out, *ctx.saved_tensors, ctx.dim), None
+        (p,) = ctx.saved_tensors
+        return _times_jacobian(grad_out, p, ctx.dim), None
 
     @staticmethod
     def jvp(ctx, grad_x, _):
-        return _times_jacobian(grad_x, *ctx.saved_tensors, ctx.dim)
+        (p,) = ctx.saved_tensors
+        return _times_jacobian(grad_x, p, ctx.dim)
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:

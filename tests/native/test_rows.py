@@ -1,0 +1,179 @@
+"""Compiled rules on rows equal their formulas, in double precision."""
+
+import pytest
+import torch
+
+from manualnet import functional as F
+from manualnet.native import cross_entropy, rows
+
+from .kit import DTYPES, compiled, counted, normal, using
+
+pytestmark = compiled
+# Rows and columns: short rows, one long one, more than a block, a number that fills no vector, two threads.
+SHAPES = [(100, 10), (7, 100), (1, 5001), (3, 513), (4096, 10), (64, 1024)]
+each_dtype = pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+REDUCTIONS = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+
+
+def _classes(n, c):
+    return torch.randint(c, (n,), generator=torch.Generator().manual_seed(3))
+
+
+def _results(function, *tensors, cotangent=None):
+    tensors = [t.detach().clone().requires_grad_() for t in tensors]
+    y = function(*tensors)
+    g = torch.ones_like(y) if cotangent is None else cotangent.to(y.dtype)
+    return y.detach(), *torch.autograd.grad(y, tensors, g)
+
+
+def _assert_close(ours, exact, dtype, terms=1.0):
+    """Half precision is rounded once, after float32's own errors on terms of about this size."""
+    unit = torch.finfo(dtype).eps
+    for a, e in zip(ours, exact, strict=True):
+        assert a.dtype == dtype
+        torch.testing.assert_close(
+            a.double(), e, rtol=unit * (0.51 if dtype == torch.bfloat16 else 8), atol=2**-20 * terms, equal_nan=True
+        )
+
+
+@each_dtype
+@each_shape
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_softmax_and_its_logarithm(monkeypatch, name, shape, dtype, threads):
+    ran = counted(monkeypatch, rows, f"{name}_backward")
+    y = getattr(torch, name)(4 * normal(*shape), -1).to(dtype)
+    g = normal(*shape, seed=1, dtype=dtype)
+    function = getattr(F, name)
+    x = normal(*shape).to(dtype).requires_grad_()
+    result = function(x, -1)
+    with using(threads):
+        (ours,) = torch.autograd.grad(result, x, g)
+    assert ran[0] is ours
+    y, wide = result.detach().double(), g.double()
+    p = y if name == "softmax" else y.exp()
+    exact = (
+        p * (wide - (wide * p).sum(-1, keepdim=True)) if name == "softmax" else wide - p * wide.sum(-1, keepdim=True)
+    )
+    _assert_close([ours], [exact], dtype, terms=shape[1] ** 0.5)
+
+
+@each_dtype
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_a_cotangent_may_have_any_strides(name, dtype):
+    x, function = normal(60, 100, dtype=dtype), getattr(F, name)
+    for g in (
+        torch.ones((), dtype=dtype).expand(60, 100),
+        normal(100, 60, dtype=dtype).t(),
+        normal(60, 200, dtype=dtype)[:, ::2],
+    ):
+        ours, expected = (_results(lambda v: function(v, 1), x, cotangent=c)[1] for c in (g, g.contiguous()))
+        assert torch.equal(ours, expected)
+
+
+@pytest.mark.parametrize(("shape", "dim"), [((40, 50), 0), ((5, 40, 50), 1), ((4, 5, 6, 7), -2)])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_another_axis_is_left_to_the_formula(monkeypatch, name, shape, dim):
+    ran = counted(monkeypatch, rows, f"{name}_backward")
+    g = normal(*shape, seed=1)
+    ours, exact = (
+        _results(lambda v, f=f: f(v, dim), normal(*shape).to(d), cotangent=g)[1].double()
+        for f, d in ((getattr(F, name), torch.float32), (getattr(torch, name), torch.float64))
+    )
+    assert ran == []
+    torch.testing.assert_close(ours, exact, rtol=1e-5, atol=1e-6)
+
+
+@each_dtype
+def test_infinite_scores_have_no_slope_and_nan_stays(dtype):
+    x = normal(30, 40, dtype=dtype)
+    x[:, 3] = -torch.inf
+    x[7, 5] = torch.nan
+    g = normal(30, 40, seed=1, dtype=dtype)
+    for function, theirs in ((F.softmax, torch.softmax), (F.log_softmax, torch.log_softmax)):
+        ours = _results(lambda v, f=function: f(v, 1), x, cotangent=g)[1]
+        exact = _results(lambda v, f=theirs: f(v, 1), x.double(), cotangent=g)[1]
+        assert torch.equal(ours.isnan(), exact.isnan())
+        assert ours[7].isnan().all()
+        near = 2e-2 if dtype == torch.bfloat16 else 1e-5
+        torch.testing.assert_close(ours.double(), exact, rtol=near, atol=near, equal_nan=True)
+
+
+@REDUCTIONS
+@each_dtype
+@each_shape
+def test_hinge_loss(monkeypatch, shape, dtype, reduction):
+    ran = counted(monkeypatch, rows, "hinge"), counted(monkeypatch, rows, "hinge_backward")
+    x, target = normal(*shape, dtype=dtype), _classes(*shape)
+    # Cotangents with few digits, so that their product with a whole number is exact.
+    g = normal(shape[0], seed=5).sign() * 0.5 if reduction == "none" else torch.tensor(3.0)
+
+    def loss(v):
+        return F.hinge_loss(v, target, 0.75, reduction)
+
+    ours, exact = (_results(loss, v, cotangent=g) for v in (x, x.double()))
+    assert [len(r) for r in ran] == [1, 1]
+    _assert_close(ours, exact, dtype, terms=shape[1])
+
+
+@each_dtype
+def test_hinge_loss_at_its_kink_and_beyond_numbers(dtype):
+    x = torch.zeros(40, 10, dtype=dtype)
+    x[:, 1:4] = torch.tensor([-1.0, torch.inf, -torch.inf])
+    x[30:, 5] = torch.nan
+    x[20:25, 0] = torch.inf
+    target = torch.zeros(40, dtype=torch.long)
+    ours, exact = (_results(lambda v: F.hinge_loss(v, target, reduction="none"), v) for v in (x, x.double()))
+    _assert_close(ours, exact, dtype)
+    assert ours[1][0, 1] == 0
+
+
+@REDUCTIONS
+@each_dtype
+@each_shape
+def test_triplet_loss(monkeypatch, shape, dtype, reduction):
+    ran = counted(monkeypatch, rows, "triplet"), counted(monkeypatch, rows, "scaled_difference")
+    # The negatives lie where half of the brackets are positive, none of them nearly 0.
+    a, p = (normal(*shape, seed=i) for i in range(2))
+    n = a + (a - p) * torch.tensor([0.5, 2.0]).repeat(shape[0])[: shape[0], None]
+    tensors = [t.to(dtype) for t in (a, p, n)]
+    g = normal(shape[0], seed=5).to(dtype) if reduction == "none" else torch.tensor(0.5)
+
+    def loss(*v):
+        return F.triplet_loss(*v, 0.25, reduction)
+
+    ours, exact = (_results(loss, *v, cotangent=g) for v in (tensors, [t.double() for t in tensors]))
+    assert [len(r) for r in ran] == [2, 3]
+    _assert_close(ours, exact, dtype, terms=shape[1])
+
+
+@pytest.mark.parametrize("ignored", [[], [0, 5, 6], "all"])
+@REDUCTIONS
+@each_dtype
+@each_shape
+def test_nll_loss(monkeypatch, shape, dtype, reduction, ignored):
+    ran = counted(monkeypatch, cross_entropy, "nll_backward")
+    target = _classes(*shape)
+    target[slice(None) if ignored == "all" else [i for i in ignored if i < shape[0]]] = -7
+    x = normal(*shape, dtype=dtype)
+    g = normal(shape[0], seed=5).to(dtype) if reduction == "none" else torch.tensor(0.5)
+
+    def loss(v):
+        return F.nll_loss(v, target, ignore_index=-7, reduction=reduction)
+
+    ours, exact = (_results(loss, v, cotangent=g) for v in (x, x.double()))
+    assert ran[0] is not None
+    _assert_close(ours, exact, dtype, terms=shape[0] ** 0.5)
+    assert (ours[1][target == -7] == 0).all()
+
+
+def test_a_target_with_gaps_is_left_to_the_formula(monkeypatch):
+    ran = [
+        counted(monkeypatch, *f) for f in ((rows, "hinge"), (rows, "hinge_backward"), (cross_entropy, "nll_backward"))
+    ]
+    x, target = normal(60, 10), _classes(60, 10).repeat_interleave(2)[::2]
+    for loss in (F.hinge_loss, F.nll_loss):
+        ours, expected = (_results(lambda v, t=t, f=loss: f(v, t), x) for t in (target, target.contiguous()))
+        torch.testing.assert_close(ours, expected)
+    assert [[r is None for r in runs] for runs in ran] == [[False], [False], [True, False]]
