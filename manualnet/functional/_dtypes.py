@@ -33,19 +33,25 @@ def autocast(name: str, *tensors):
     """
     if not torch._C._is_any_autocast_enabled():
         return tensors
-    device = next((t.device.type for t in tensors if isinstance(t, Tensor)), None)
-    # The meta device has no autocast, and what is no tensor is for the kernel to refuse.
-    if device is None or not _has_autocast(device) or not torch.is_autocast_enabled(device):
-        return tensors
+    types = [autocast_type(name, t) for t in tensors]
+    return tuple(t if dtype is None else t.to(dtype) for t, dtype in zip(tensors, types, strict=True))
+
+
+def autocast_type(name: str, tensor) -> torch.dtype | None:
+    """The type that autocast would give ``tensor`` as an argument of ``name``; None where it stays as it is."""
+    if not torch._C._is_any_autocast_enabled() or not isinstance(tensor, Tensor):
+        return None
+    device = tensor.device.type
+    # The meta device has no autocast.
+    if not _has_autocast(device) or not torch.is_autocast_enabled(device):
+        return None
     if name in _TO_HALF.get(device, _PRODUCTS):
         dtype, eligible = torch.get_autocast_dtype(device), _FLOATS
     elif name in _TO_FLOAT32.get(device, _LOSSES):
         dtype, eligible = torch.float32, HALF
     else:
-        return tensors
-    return tuple(
-        t.to(dtype) if isinstance(t, Tensor) and t.dtype is not dtype and t.dtype in eligible else t for t in tensors
-    )
+        return None
+    return dtype if tensor.dtype is not dtype and tensor.dtype in eligible else None
 
 
 _has_autocast = cache(torch.amp.is_autocast_available)

@@ -80,8 +80,9 @@ static inline float none_slope(float z) { return (void)z, 1.0f; }
         /* everywhere, an odd step apart, so that they are not all from one picture or one column. */                  \
         float *restrict shift = repeated(s, 1);                                                                        \
         long step = s->pixels / SAMPLE | 1, sampled = (s->pixels + step - 1) / step;                                   \
+        float part = 1.0f / sampled;                                                                                   \
         for (long p = 0; p < s->pixels; p += step)                                                                     \
-            for (long c = 0; c < s->channels; c++) shift[c] += get_##T(x[p * s->channels + c]) / sampled;              \
+            for (long c = 0; c < s->channels; c++) shift[c] += get_##T(x[p * s->channels + c]) * part;                 \
         for (long c = 0; c < s->channels; c++)                                                                         \
             if (!isfinite(shift[c])) shift[c] = 0.0f;                                                                  \
         repeat(shift, s);                                                                                              \

@@ -5,7 +5,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-NAMES = {torch.float32: "float", torch.bfloat16: "bfloat16", torch.float64: "double"}
+NAMES = {torch.float32: "float", torch.bfloat16: "bfloat16"}
 
 
 def pointer(tensor: Tensor | None) -> ctypes.c_void_p:

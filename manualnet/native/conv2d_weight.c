@@ -151,4 +151,47 @@ GRADIENT(float, 4, 1)
 
 #if defined(__AVX512BF16__)
 GRADIENT(bfloat16, 2, 2)
+
+// The same for matrices: dw[c][o] is the sum over rows n of x[n][c] g[n][o], n even. The rows are the places of two pictures
+// one pixel high, the first half of them and the second. Threads share out the columns of g, so that nobody's sums
+// have to be added up.
+int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long n, long c, long o, int threads) {
+    long half = n / 2, blocks = (o + WIDE * LANES - 1) / (WIDE * LANES);
+    shape s = {.oh = 1, .ow = half, .sh = 1, .sw = 1};
+    uint32_t *xs = malloc(half * c * 4), *gs = malloc(half * o * 4);
+    if (!xs || !gs) {
+        free(xs);
+        free(gs);
+        return 1;
+    }
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+#pragma omp for nowait
+        for (long block = 0; block < (c + TALL - 1) / TALL; block++) {
+            long first = block * TALL, tall = least(TALL, c - first);
+            for (long p = 0; p < half; p++)
+                for (long t = 0; t < tall; t++)
+                    xs[first * half + p * tall + t] = PACK_bfloat16(x, x + half * c, p * c + first + t);
+        }
+#pragma omp for
+        for (long block = 0; block < blocks; block++) {
+            long first = block * WIDE * LANES, wide = least(WIDE * LANES, o - first);
+            for (long p = 0; p < half; p++)
+                for (long i = 0; i < wide; i++)
+                    gs[first * half + p * wide + i] = PACK_bfloat16(g, g + half * o, p * o + first + i);
+        }
+#pragma omp for
+        for (long block = 0; block < blocks; block++) {
+            long first = block * WIDE * LANES, wide = least(WIDE * LANES, o - first) / LANES;
+            for (long row = 0; row < c; row += TALL) {
+                long tall = least(TALL, c - row);
+                for (long t = 0; t < tall; t++) memset(dw + (row + t) * o + first, 0, wide * LANES * sizeof(float));
+                tiles_bfloat16[tall - 1][wide - 1](xs + row * half, gs + first * half, dw + row * o + first, &s, 1, 0, 0, 0, o);
+            }
+        }
+    }
+    free(xs);
+    free(gs);
+    return 0;
+}
 #endif

@@ -1,4 +1,6 @@
-"""The weight gradient of a convolution, by ``conv2d_weight.c``."""
+"""The weight gradients of a convolution and of a linear layer, by ``conv2d_weight.c``."""
+
+import ctypes
 
 import torch
 from torch import Tensor
@@ -34,3 +36,18 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
         return None
     total = sums.sum(0) if threads > 1 else sums[0]
     return total[..., :o].permute(3, 2, 0, 1).to(x.dtype)
+
+
+def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
+    """Gᵀ X for G (N, O) and X (N, I) in bfloat16, as (O, I) in float32; None where another way must be gone."""
+    (n, o), i = grad_out.shape, x.shape[1]
+    if grad_out.dtype is not torch.bfloat16 or x.dtype is not torch.bfloat16 or grad_out.device.type != "cpu":
+        return None
+    if n % 2 or i % 16 or n * o * i < _SHARED or not (grad_out.is_contiguous() and x.is_contiguous()):
+        return None
+    kernel = getattr(load("conv2d_weight.c"), "linear_weight_bfloat16", None)
+    if kernel is None:
+        return None
+    product = torch.empty(o, i)
+    sizes = map(ctypes.c_long, (n, o, i))
+    return None if kernel(pointer(grad_out), pointer(x), pointer(product), *sizes, torch.get_num_threads()) else product

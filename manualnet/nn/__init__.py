@@ -7,7 +7,6 @@ written by hand is an AttributeError, never PyTorch's own in disguise.
 
 from torch.nn import (
     Buffer,
-    Flatten,
     Identity,
     Module,
     ModuleDict,
@@ -21,7 +20,7 @@ from torch.nn import (
 )
 
 from manualnet import functional
-from manualnet.nn import activations, conv, linear, losses, noise, normalisation, pooling, utils
+from manualnet.nn import activations, conv, linear, losses, noise, normalisation, pooling, shape, utils
 from manualnet.nn.activations import *  # noqa: F403
 from manualnet.nn.conv import *  # noqa: F403
 from manualnet.nn.linear import *  # noqa: F403
@@ -29,10 +28,10 @@ from manualnet.nn.losses import *  # noqa: F403
 from manualnet.nn.noise import *  # noqa: F403
 from manualnet.nn.normalisation import *  # noqa: F403
 from manualnet.nn.pooling import *  # noqa: F403
+from manualnet.nn.shape import *  # noqa: F403
 
 __all__ = [
     "Buffer",
-    "Flatten",
     "Identity",
     "Module",
     "ModuleDict",
@@ -52,6 +51,7 @@ __all__ = [
     *noise.__all__,
     *normalisation.__all__,
     *pooling.__all__,
+    *shape.__all__,
 ]
 
 

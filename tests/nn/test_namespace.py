@@ -11,7 +11,6 @@ from manualnet import functional as F
 from manualnet.handwritten import foreign_nodes
 
 STRUCTURE = {
-    "Flatten",
     "Identity",
     "Module",
     "ModuleDict",
