@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import manualnet
-from experiments.training import models, optimizers
+from experiments.training import augment, models, optimizers
 from experiments.training.config import Config
 from experiments.training.device import autocast, weight_dtype
 from experiments.training.errors import UsageError
@@ -102,8 +102,9 @@ class Trainer:
             started = time.perf_counter()
             for images, labels in pictures.epoch(epoch, config):
                 done = self.step_count / total
+                side = config.resolutions[self.step_count * len(config.resolutions) // total]
                 self._set(done, share(done))
-                loss, penalty, out = self.step(images, labels)
+                loss, penalty, out = self.step(augment.resized(images, side), labels)
                 right = (out.argmax(1) == labels).sum()
                 rate = config.learning_rate * share(done)
                 each_step(Progress(self.step_count, total, epoch, loss, penalty, right, len(labels), rate))
