@@ -84,8 +84,12 @@ class Config:
     """Blank a square of this many pixels at a random place."""
     resolutions: tuple[int, ...] = (32,)
     """Sides in pixels to which pictures are scaled in training, each for an equal share of the run (convnet only)."""
-    test_views: Literal["one", "flips", "flips_and_shifts"] = "flips_and_shifts"
-    """Evaluate the picture, or the mean over its mirror image, or over shifts by a pixel as well."""
+    test_views: Literal["one", "flips", "flips_and_shifts", "doubtful"] = "flips_and_shifts"
+    """Evaluate the picture, or the mean over its mirror image, or over shifts by a pixel as well; doubtful: over all of
+    these for the fifth of the pictures whose two best scores are closest, one view for the others."""
+
+    freeze: float = 1.0
+    """Share of the run after which the early layers stay as they are, which saves a sixth of a step (convnet only)."""
 
     train_on_all: bool = False
     """Train on all 50,000 pictures, without a validation set. For a final run, when everything has been chosen."""
@@ -116,6 +120,7 @@ def check(config: Config) -> None:
     ranges = {
         "width": (1, None),
         "depth": (1, None),
+        "freeze": (0, 1),
         "dropout": (0, 1),
         "stochastic_depth": (0, 1),
         "label_smoothing": (0, 1),

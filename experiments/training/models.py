@@ -137,6 +137,8 @@ class ConvNet(nn.Module):
         # Scores start with deviation 1 over the width.
         head = self.tail[-2].weight.data
         head.div_(head.std())
+        self.freeze = config.freeze
+        self._early = [p for p in [self.whiten.bias, *self.groups[0].parameters()] if p.requires_grad]
         self.to(memory_format=torch.channels_last)
 
     @staticmethod
@@ -169,8 +171,11 @@ class ConvNet(nn.Module):
         self.whiten.bias.zero_()
 
     def progress(self, done: float) -> None:
-        """Late in training the whitening's bias has settled; fixed, it spares the first convolution's ∂L/∂x."""
-        self.whiten.bias.requires_grad_(done < 3 / 8)
+        """Early layers settle first; fixed, they spare their own gradients and the ∂L/∂x of the layer that follows."""
+        for p in self._early:
+            p.requires_grad_(done < self.freeze)
+        if done >= 3 / 8:
+            self.whiten.bias.requires_grad_(False)
 
 
 def batch_norm_without_scale(ns, channels: int) -> nn.Module:

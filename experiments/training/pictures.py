@@ -1,5 +1,6 @@
 """Pictures on the device, normalised, and the batches that an epoch makes of them."""
 
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -21,6 +22,12 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def part(self, indices: Tensor) -> "Pictures":
+        """Some of them."""
+        chosen = copy.copy(self)
+        chosen.images, chosen.labels = self.images[indices], self.labels[indices]
+        return chosen
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """In order, once."""

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import manualnet
-from experiments.training import augment, recipes
+from experiments.training import augment, optimizers, recipes
 from experiments.training.config import Config
-from experiments.training.models import POOLINGS, GlobalPool, build
+from experiments.training.evaluate import scores
+from experiments.training.models import POOLINGS, ConvNet, GlobalPool, build
 from experiments.training.pictures import Pictures, scale_of
 from experiments.training.train import Trainer
 
@@ -68,6 +69,48 @@ def test_the_tail_pools_the_whole_map():
     for side in (2, 3, 4):
         x = torch.randn(2, 16, side, side)
         assert torch.equal(pool(x), x.amax((2, 3), keepdim=True))
+
+
+def test_doubtful_pictures_are_seen_in_all_views():
+    pictures, model = _pictures(50), build(manualnet, Config(width=16)).eval()
+    one, every, doubtful = (scores(model, pictures, views) for views in ("one", "flips_and_shifts", "doubtful"))
+    margins = one.topk(2).values.diff().abs().squeeze()
+    least = margins.argsort()[:10]
+    assert torch.allclose(doubtful[least], every[least], atol=1e-6)
+    others = margins.argsort()[10:]
+    assert torch.equal(doubtful[others], one[others])
+    assert not torch.allclose(one[least], every[least], atol=1e-6)
+
+
+def test_early_layers_freeze():
+    pictures = _pictures()
+    config = Config(
+        width=16, batch_size=8, epochs=1.0, freeze=0.5, precision="float32", optimizer="sgd", weight_decay=0.1
+    )
+    trainer = Trainer(config, CPU, "float32")
+    trainer.prepare(pictures)
+    weights = dict(trainer.model.named_parameters())
+    early, late = [weights["groups.0.0.weight"], weights["groups.0.2.bias"]], [weights["groups.1.0.weight"]]
+    batch = next(pictures.epoch(0, config))
+    for done, moves in ((0.4, True), (0.5, False), (0.9, False)):
+        before = [p.detach().clone() for p in early + late]
+        assert isinstance(trainer.model, ConvNet)
+        trainer.model.progress(done)
+        trainer.step(*batch)
+        assert [not torch.equal(b, p) for b, p in zip(before, early + late, strict=True)] == [moves, moves, True]
+    assert not weights["groups.0.2.weight"].requires_grad
+
+
+def test_other_rates_follow_the_batch_where_muons_follows_its_root():
+    def rates(**changes) -> list[float]:
+        config = Config(width=16, **changes)
+        groups = [g for o in optimizers.build(build(manualnet, config), config) for g in o.param_groups]
+        return [g["lr"] for g in groups]
+
+    record = rates()
+    assert record == pytest.approx([0.67 * 2000, 0.053 * 2000, 0.24])
+    quarter = rates(batch_size=500, learning_rate=0.12)
+    assert quarter == pytest.approx([r * share for r, share in zip(record, (1 / 4, 1 / 4, 1 / 2), strict=True)])
 
 
 def test_resolutions_take_equal_shares_of_the_run(monkeypatch):
