@@ -88,6 +88,8 @@ class Config:
     """Evaluate the picture, or the mean over its mirror image, or over shifts by a pixel as well; doubtful: over all of
     these for the fifth of the pictures whose two best scores are closest, one view for the others."""
 
+    skip: float = 0.0
+    """Share of the pictures that epochs of the second half leave out: those whose loss was least when last seen."""
     freeze: float = 1.0
     """Share of the run after which the early layers stay as they are, which saves a sixth of a step (convnet only)."""
 
@@ -146,8 +148,9 @@ def check(config: Config) -> None:
     if config.model != "convnet" and set(config.resolutions) != {32}:
         given = _words(config.resolutions)
         raise UsageError(f"--resolutions {given}: --model {config.model} takes pictures of 32 pixels only; use convnet")
-    if not 0 <= config.momentum < 1:
-        raise UsageError(f"--momentum must be at least 0 and below 1, and is {config.momentum}")
+    for name in ("skip", "momentum"):
+        if not 0 <= getattr(config, name) < 1:
+            raise UsageError(f"--{name} must be at least 0 and below 1, and is {getattr(config, name)}")
     if config.epochs is not None and not config.epochs > 0:
         raise UsageError(f"--epochs must be more than 0, and is {config.epochs}")
     if config.batch_norm and config.batch_size == 1:

@@ -1,12 +1,13 @@
 """Recipes, and the pictures that grow: what they are made of."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
 
 import manualnet
-from experiments.training import augment, optimizers, recipes
+from experiments.training import augment, optimizers, plan, recipes
 from experiments.training.config import Config
 from experiments.training.evaluate import scores
 from experiments.training.models import POOLINGS, ConvNet, GlobalPool, build
@@ -126,3 +127,44 @@ def test_resolutions_take_equal_shares_of_the_run(monkeypatch):
     monkeypatch.setattr(trainer, "step", watched)
     trainer.fit(pictures)
     assert seen == [16] * 4 + [24] * 4 + [32] * 4
+
+
+def test_every_epoch_is_an_equal_share_of_the_run():
+    whole = plan.shares(Config(batch_size=8, epochs=2.5), 20)
+    assert whole == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+    halved = plan.shares(Config(batch_size=10, epochs=4.0, skip=0.5), 40)
+    assert halved == pytest.approx([i / 16 for i in range(8)] + [0.5, 0.625, 0.75, 0.875])
+    assert plan.shares(Config(batch_size=10, epochs=4.0, max_steps=4), 40) == [0, 0.25, 0.5, 0.75]
+    assert plan.shares(Config(batch_size=100, epochs=0.1), 40) == [0.0]
+
+
+def test_the_second_half_leaves_out_what_is_learnt(monkeypatch):
+    pictures = _pictures(64)
+    config = Config(width=16, batch_size=8, epochs=4.0, skip=0.5, precision="float32")
+    trainer = Trainer(config, CPU, "float32")
+    orders, order = [], pictures.order
+    known = torch.zeros(64)
+    known[::2] = -math.inf  # the even ones
+
+    def watched(number, config, kept=None):
+        orders.append(torch.stack(order(number, config, kept)))
+        return orders[-1]
+
+    monkeypatch.setattr(pictures, "order", watched)
+    monkeypatch.setattr(plan.Losses, "note", lambda losses, indices, scores, labels: losses.values.copy_(known))
+    trainer.fit(pictures)
+    assert [len(o) for o in orders] == [8, 8, 4, 4]
+    assert trainer.step_count == trainer.steps(64) == 24
+    assert sorted(orders[0].flatten().tolist()) == list(range(64))
+    for late in orders[2:]:
+        assert sorted(late.flatten().tolist()) == list(range(1, 64, 2))
+
+
+def test_losses_are_those_of_the_last_visit():
+    losses = plan.Losses(4, CPU)
+    scores, labels = torch.randn(3, 10), torch.tensor([1, 2, 3])
+    losses.note(torch.tensor([0, 1, 3]), scores, labels)
+    expected = torch.nn.functional.cross_entropy(scores, labels, reduction="none")
+    assert torch.equal(losses.values[[0, 1, 3]], expected)
+    assert losses.largest(1).tolist() == [False, False, True, False]  # never seen
+    assert losses.largest(3).tolist() == [i != [0, 1, 3][int(expected.argmin())] for i in range(4)]
