@@ -91,7 +91,9 @@ class Config:
     skip: float = 0.0
     """Share of the pictures that epochs of the second half leave out: those whose loss was least when last seen."""
     freeze: float = 1.0
-    """Share of the run after which the early layers stay as they are, which saves a sixth of a step (convnet only)."""
+    """Share of the run after which convnet's first group stays as it is, which saves a sixth of a step."""
+    freeze_whitening: float = 0.375
+    """Share of the run after which the bias of convnet's whitening layer stays as it is, if that is before freeze."""
 
     train_on_all: bool = False
     """Train on all 50,000 pictures, without a validation set. For a final run, when everything has been chosen."""
@@ -123,6 +125,7 @@ def check(config: Config) -> None:
         "width": (1, None),
         "depth": (1, None),
         "freeze": (0, 1),
+        "freeze_whitening": (0, 1),
         "dropout": (0, 1),
         "stochastic_depth": (0, 1),
         "label_smoothing": (0, 1),

@@ -137,8 +137,8 @@ class ConvNet(nn.Module):
         # Scores start with deviation 1 over the width.
         head = self.tail[-2].weight.data
         head.div_(head.std())
-        self.freeze = config.freeze
-        self._early = [p for p in [self.whiten.bias, *self.groups[0].parameters()] if p.requires_grad]
+        first = [p for p in self.groups[0].parameters() if p.requires_grad]
+        self._freezes = [([self.whiten.bias], min(config.freeze_whitening, config.freeze)), (first, config.freeze)]
         self.to(memory_format=torch.channels_last)
 
     @staticmethod
@@ -172,10 +172,9 @@ class ConvNet(nn.Module):
 
     def progress(self, done: float) -> None:
         """Early layers settle first; fixed, they spare their own gradients and the ∂L/∂x of the layer that follows."""
-        for p in self._early:
-            p.requires_grad_(done < self.freeze)
-        if done >= 3 / 8:
-            self.whiten.bias.requires_grad_(False)
+        for parameters, end in self._freezes:
+            for p in parameters:
+                p.requires_grad_(done < end)
 
 
 def batch_norm_without_scale(ns, channels: int) -> nn.Module:

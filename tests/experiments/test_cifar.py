@@ -79,6 +79,8 @@ def test_no_run_is_written_over(tmp_path):
             [*QUICK, "--resolutions", "16", "32"],
             "error: --resolutions 16 32: --model linear takes pictures of 32 pixels",
         ),
+        (["--skip", "1"], "error: --skip must be at least 0 and below 1, and is 1.0"),
+        (["--freeze", "1.5"], "error: --freeze must be from 0 to 1, and is 1.5"),
         (["--recipe", "fast99"], "error: --recipe must be one of airbench94, fast94, fast95, fast96, and is 'fast99'"),
         ([*QUICK, "--recipe", "fast94"], "error: --recipe fast94 is convnet's, and --model is linear"),
     ],

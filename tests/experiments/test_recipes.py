@@ -86,19 +86,32 @@ def test_doubtful_pictures_are_seen_in_all_views():
 def test_early_layers_freeze():
     pictures = _pictures()
     config = Config(
-        width=16, batch_size=8, epochs=1.0, freeze=0.5, precision="float32", optimizer="sgd", weight_decay=0.1
+        width=16,
+        batch_size=8,
+        epochs=1.0,
+        freeze=0.5,
+        freeze_whitening=0.3,
+        precision="float32",
+        optimizer="sgd",
+        weight_decay=0.1,
     )
     trainer = Trainer(config, CPU, "float32")
     trainer.prepare(pictures)
+    assert isinstance(trainer.model, ConvNet)
     weights = dict(trainer.model.named_parameters())
+    bias = weights["whiten.bias"]
     early, late = [weights["groups.0.0.weight"], weights["groups.0.2.bias"]], [weights["groups.1.0.weight"]]
     batch = next(pictures.epoch(0, config))
     for done, moves in ((0.4, True), (0.5, False), (0.9, False)):
+        frozen = bias.detach().clone()
         before = [p.detach().clone() for p in early + late]
-        assert isinstance(trainer.model, ConvNet)
         trainer.model.progress(done)
         trainer.step(*batch)
         assert [not torch.equal(b, p) for b, p in zip(before, early + late, strict=True)] == [moves, moves, True]
+        assert torch.equal(bias, frozen)
+    trainer.model.progress(0.2)
+    trainer.step(*batch)
+    assert not torch.equal(bias, frozen)
     assert not weights["groups.0.2.weight"].requires_grad
 
 
