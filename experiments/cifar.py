@@ -43,8 +43,9 @@ def run(config: Config) -> dict:
     dashboard = Dashboard(folder, every=max(1, steps // 500))
     terminal = Terminal(steps * min(config.batch_size, len(train)))
     terminal.say(
-        f"{config.model} on {dataset.name}: {len(train):,} pictures, {steps:,} steps, {config.gradients} gradients, "
-        f"{device}, {precision}\n{folder}, watch it with: tensorboard --logdir {config.runs_dir}"
+        f"{config.recipe or config.model} on {dataset.name}: {len(train):,} pictures, {steps:,} steps, "
+        f"{config.gradients} gradients, {device}, {precision}\n"
+        f"{folder}, watch it with: tensorboard --logdir {config.runs_dir}"
     )
     clock = time.perf_counter()
 
@@ -81,6 +82,7 @@ def run(config: Config) -> dict:
     result = {
         "dataset": dataset.name,
         "model": config.model,
+        "recipe": config.recipe,
         "gradients": config.gradients,
         "device": str(device),
         "precision": precision,
@@ -139,9 +141,8 @@ def _summary(result: dict, folder: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    config = recipes.parse(arguments)
     try:
-        run(config)
+        run(recipes.parse(arguments))
     except UsageError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

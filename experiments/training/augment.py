@@ -58,6 +58,19 @@ def cutout(images: Tensor, size: int, generator: Generator, fill: float = 0.0) -
     return _laid_out_as(images, torch.where(blank, images.new_full((), fill), images))
 
 
+def resized(images: Tensor, side: int) -> Tensor:
+    """Scaled to ``side`` × ``side`` pixels; each new pixel is a mean of those that it covers, weighted by distance.
+
+    Source: pictures that grow in the course of training are Howard's, for DAWNBench (fast.ai, 2018).
+    """
+    if images.shape[2:] == (side, side):
+        return images
+    # Computed in float32 at least: PyTorch has no antialiasing in bfloat16 on a CPU.
+    exact = images if images.dtype == torch.float64 else images.float()
+    scaled = torch.nn.functional.interpolate(exact, (side, side), mode="bilinear", antialias=True)
+    return _laid_out_as(images, scaled.to(images.dtype))
+
+
 def _integers(below: int, count: int, generator: Generator, device: torch.device) -> Tensor:
     return torch.randint(below, (count,), generator=generator, device=generator.device).to(device)
 

@@ -1,6 +1,7 @@
 """The networks, each a function of a namespace: ``manualnet`` or ``manualnet.reference`` gives the gradients.
 
-Every model takes pictures (N, 3, 32, 32) with mean 0 and deviation 1 a channel, and returns scores (N, 10).
+Every model takes pictures (N, 3, 32, 32) with mean 0 and deviation 1 a channel, and returns scores (N, 10); the
+convolutional one takes smaller and larger pictures as well.
 """
 
 from collections.abc import Callable
@@ -33,6 +34,18 @@ POOLINGS = {
     "average": lambda ns, size: ns.nn.AvgPool2d(size),
     "stochastic": lambda ns, size: ns.nn.StochasticPool2d(size),
 }
+
+
+class GlobalPool(nn.Module):
+    """The whole map as one window of a pooling layer, whatever the pictures' size."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.layer.kernel_size = x.shape[2:]
+        return self.layer(x)
 
 
 def build(ns, config: Config) -> nn.Module:
@@ -100,7 +113,8 @@ class ConvNet(nn.Module):
     """A small fast network after Keller Jordan's airbench94 (arXiv 2404.00498).
 
     The first layer whitens 2×2 patches and is not trained (but for its bias); three groups of two convolutions follow,
-    each with pooling after its first, then one linear layer on 256 numbers.
+    each with pooling after its first, then pooling of what is left and one linear layer. Pictures of any size from
+    9×9 pixels do: of 32×32 pixels 3×3 are left.
     """
 
     def __init__(self, ns, config: Config):
@@ -114,7 +128,7 @@ class ConvNet(nn.Module):
         channels = [24, config.width // 4, config.width, config.width]
         self.groups = nn_.Sequential(*[self._group(ns, c, o, config) for c, o in pairwise(channels)])
         self.tail = nn_.Sequential(
-            POOLINGS[config.pooling](ns, 3),
+            GlobalPool(POOLINGS[config.pooling](ns, 3)),
             nn_.Flatten(),
             *([nn_.Dropout(config.dropout)] if config.dropout else []),
             nn_.Linear(config.width, CLASSES, bias=False),
@@ -123,6 +137,8 @@ class ConvNet(nn.Module):
         # Scores start with deviation 1 over the width.
         head = self.tail[-2].weight.data
         head.div_(head.std())
+        first = [p for p in self.groups[0].parameters() if p.requires_grad]
+        self._freezes = [([self.whiten.bias], min(config.freeze_whitening, config.freeze)), (first, config.freeze)]
         self.to(memory_format=torch.channels_last)
 
     @staticmethod
@@ -158,8 +174,10 @@ class ConvNet(nn.Module):
         self.whiten.bias.zero_()
 
     def progress(self, done: float) -> None:
-        """Late in training the whitening's bias has settled; fixed, it spares the first convolution's ∂L/∂x."""
-        self.whiten.bias.requires_grad_(done < 3 / 8)
+        """Early layers settle first; fixed, they spare their own gradients and the ∂L/∂x of the layer that follows."""
+        for parameters, end in self._freezes:
+            for p in parameters:
+                p.requires_grad_(done < end)
 
 
 def without_scale(batch_norm: Callable[..., nn.Module], channels: int) -> nn.Module:

@@ -1,5 +1,6 @@
 """Pictures on the device, normalised, and the batches that an epoch makes of them."""
 
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -22,18 +23,35 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def part(self, indices: Tensor) -> "Pictures":
+        """Some of them."""
+        chosen = copy.copy(self)
+        chosen.images, chosen.labels = self.images[indices], self.labels[indices]
+        return chosen
+
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """In order, once."""
         yield from zip(self.images.split(size), self.labels.split(size), strict=True)
 
-    def epoch(self, number: int, config: Config) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffled and changed batches of one size; what is left over waits for another epoch's order."""
+    def order(self, number: int, config: Config, kept: Tensor | None = None) -> tuple[Tensor, ...]:
+        """An epoch's batches, as indices: shuffled, of one size; what is left over waits for another epoch's order.
+
+        ``kept`` is true for the pictures to take; by default all.
+        """
         order = torch.randperm(len(self), generator=_generator("cpu", config.seed, number, _ORDER))
         order = order.to(self.labels.device)
+        if kept is not None:
+            order = order[kept[order]]
+        size = min(config.batch_size, len(order))
+        return order[: len(order) // size * size].split(size)
+
+    def epoch(
+        self, number: int, config: Config, order: tuple[Tensor, ...] | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of :meth:`order`, each picture changed at random."""
         shift = _generator(self.labels.device, config.seed, number, _SHIFT)
         blank = _generator(self.labels.device, config.seed, number, _BLANK)
-        size = min(config.batch_size, len(self))
-        for indices in order[: len(self) // size * size].split(size):
+        for indices in self.order(number, config) if order is None else order:
             images = self.images[indices]
             if config.flip:
                 images = augment.alternating_flip(images, indices, number, config.seed)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import manualnet
-from experiments.training import models, optimizers
+from experiments.training import augment, models, optimizers, plan
 from experiments.training.config import Config
 from experiments.training.device import autocast, weight_dtype
 from experiments.training.errors import UsageError
@@ -79,10 +79,7 @@ class Trainer:
 
     def steps(self, pictures: int) -> int:
         """Steps of the whole run."""
-        per_epoch = max(1, pictures // min(self.config.batch_size, pictures))
-        total = max(1, round(per_epoch * (self.config.epochs or 1)))
-        limit = self.config.max_steps
-        return total if limit is None else min(total, limit)
+        return len(plan.shares(self.config, pictures))
 
     def fit(
         self,
@@ -92,7 +89,8 @@ class Trainer:
     ) -> float:
         """Train to the end; the seconds that it took, without what ``each_epoch`` did."""
         config = self.config
-        total = self.steps(len(pictures))
+        shares = plan.shares(config, len(pictures))
+        total, losses = len(shares), plan.Losses(len(pictures), self.device)
         share = optimizers.schedule(config.schedule)
         started = time.perf_counter()
         self.prepare(pictures)
@@ -100,10 +98,16 @@ class Trainer:
         seconds, epoch = time.perf_counter() - started, 0
         while self.step_count < total:
             started = time.perf_counter()
-            for images, labels in pictures.epoch(epoch, config):
-                done = self.step_count / total
+            hard = losses.largest(plan.kept(config, len(pictures))) if plan.skips(config, epoch) else None
+            order = pictures.order(epoch, config, hard)
+            for indices, (images, labels) in zip(order, pictures.epoch(epoch, config, order), strict=True):
+                done = shares[self.step_count]
+                # The rounding of a share must not take a step to the size before.
+                side = config.resolutions[int(done * len(config.resolutions) + 1e-9)]
                 self._set(done, share(done))
-                loss, penalty, out = self.step(images, labels)
+                loss, penalty, out = self.step(augment.resized(images, side), labels)
+                if config.skip:
+                    losses.note(indices, out, labels)
                 right = (out.argmax(1) == labels).sum()
                 rate = config.learning_rate * share(done)
                 each_step(Progress(self.step_count, total, epoch, loss, penalty, right, len(labels), rate))

@@ -74,6 +74,15 @@ def test_no_run_is_written_over(tmp_path):
         ([*QUICK, "--dropout", "1.5"], "error: --dropout must be from 0 to 1, and is 1.5"),
         ([*QUICK, "--learning-rate", "-1"], "error: --learning-rate must be at least 0, and is -1.0"),
         ([*QUICK, "--crop", "40"], "error: --crop must be from 0 to 31, and is 40"),
+        (["--resolutions", "8", "32"], "error: --resolutions must be one or more sides from 9 to 64, and is 8 32"),
+        (
+            [*QUICK, "--resolutions", "16", "32"],
+            "error: --resolutions 16 32: --model linear takes pictures of 32 pixels",
+        ),
+        (["--skip", "1"], "error: --skip must be at least 0 and below 1, and is 1.0"),
+        (["--freeze", "1.5"], "error: --freeze must be from 0 to 1, and is 1.5"),
+        (["--recipe", "fast99"], "error: --recipe must be one of airbench94, fast94, fast95, fast96, and is 'fast99'"),
+        ([*QUICK, "--recipe", "fast94"], "error: --recipe fast94 is convnet's, and --model is linear"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, monkeypatch, arguments, message):
@@ -84,6 +93,20 @@ def test_a_mistake_is_one_line(tmp_path, monkeypatch, arguments, message):
     assert text.startswith(message)
     assert "\n" not in text
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [[], ["--recipe", "fast94"], ["--model", "convnet", "--recipe", "fast95"]])
+def test_a_run_names_its_recipe(tmp_path, arguments):
+    quick = ["--dataset", "embedded", "--width", "16", "--batch-size", "16", "--max-steps", "1", "--run-name", "first"]
+    _run(tmp_path, *arguments, *quick)
+    name = arguments[-1] if arguments else "fast94"
+    for file in ("config.json", "result.json"):
+        assert json.loads((tmp_path / "first" / file).read_text())["recipe"] == name
+
+
+def test_another_model_has_no_recipe(tmp_path):
+    _run(tmp_path, *QUICK, "--run-name", "first")
+    assert json.loads((tmp_path / "first" / "result.json").read_text())["recipe"] is None
 
 
 def test_help_shows_the_models_own_defaults(capsys):
