@@ -107,6 +107,7 @@ class Muon(torch.optim.Optimizer):
         nesterov: look ahead along the momentum.
         steps: Newton-Schulz iterations.
         normalize: keep ‖W‖ at √rows.
+        dtype: in which the iteration multiplies, that of the weights if None. A direction needs no more than bfloat16.
 
     >>> import torch
     >>> W = torch.eye(2).requires_grad_()
@@ -124,11 +125,12 @@ class Muon(torch.optim.Optimizer):
         nesterov: bool = True,
         steps: int = 3,
         normalize: bool = True,
+        dtype: torch.dtype | None = None,
     ):
         if lr < 0 or not 0 <= momentum < 1:
             raise ValueError(f"Muon: lr must be at least 0 and momentum in [0, 1), but lr={lr} and momentum={momentum}")
         defaults = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "steps": steps, "normalize": normalize}
-        super().__init__(params, defaults)
+        super().__init__(params, {**defaults, "dtype": dtype})
         for group in self.param_groups:
             for p in group["params"]:
                 if p.dim() < 2:
@@ -151,11 +153,12 @@ class Muon(torch.optim.Optimizer):
                 update = p.grad.add(buffer, alpha=group["momentum"]) if group["nesterov"] else buffer
                 if group["normalize"]:
                     p.mul_(len(p) ** 0.5 / p.norm())
-                p.add_(orthogonalize(update.flatten(1), group["steps"]).view_as(p), alpha=-group["lr"])
+                direction = orthogonalize(update.flatten(1), group["steps"], group["dtype"])
+                p.add_(direction.view_as(p), alpha=-group["lr"])
         return loss
 
 
-def orthogonalize(matrix: Tensor, steps: int) -> Tensor:
+def orthogonalize(matrix: Tensor, steps: int, dtype: torch.dtype | None = None) -> Tensor:
     """Bring every singular value near 1: X ← aX + (bA + cA²)X with A = XXᵀ, which acts on singular values alone.
 
     The coefficients (a, b, c) are Jordan's: as steep as possible at 0 while staying within about 0.7 to 1.2.
@@ -163,7 +166,7 @@ def orthogonalize(matrix: Tensor, steps: int) -> Tensor:
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix / (matrix.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
-    x = x.t() if tall else x
+    x = (x.t() if tall else x).to(dtype or x.dtype)
     for _ in range(steps):
         gram = x @ x.t()
         x = a * x + (b * gram + c * gram @ gram) @ x

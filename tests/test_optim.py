@@ -214,3 +214,15 @@ def test_a_closure_is_evaluated_with_gradients(kind):
 def test_what_makes_no_sense_is_refused(shape, options, message):
     with pytest.raises(ValueError, match=message):
         Muon([torch.zeros(shape, requires_grad=True)], **options)
+
+
+def test_muon_may_multiply_in_half_precision():
+    """The direction stays near the one of float32; the weight keeps its type."""
+    gradient = torch.randn(24, 72)
+    exact, rough = (orthogonalize(gradient, 3, dtype) for dtype in (None, torch.bfloat16))
+    assert rough.dtype == torch.bfloat16
+    assert torch.nn.functional.cosine_similarity(exact.flatten(), rough.float().flatten(), 0) > 0.999
+    weight = torch.randn(24, 72).requires_grad_()
+    weight.grad = gradient
+    Muon([weight], lr=0.1, dtype=torch.bfloat16).step()
+    assert weight.dtype == torch.float32

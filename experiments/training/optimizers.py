@@ -14,8 +14,11 @@ from manualnet.optim import Muon
 _HEAD, _BIAS, _BATCH = 0.67 / 0.24, 0.053 / 0.24, 2000
 
 
-def build(model: nn.Module, config: Config) -> list[torch.optim.Optimizer]:
-    """One optimizer, or for muon two: orthogonal steps for hidden weights, gradient descent for the rest."""
+def build(model: nn.Module, config: Config, products: torch.dtype | None = None) -> list[torch.optim.Optimizer]:
+    """One optimizer, or for muon two: orthogonal steps for hidden weights, gradient descent for the rest.
+
+    ``products`` is the type in which Muon multiplies matrices, that of the weights if None.
+    """
     lr, decay, momentum = config.learning_rate, config.weight_decay, config.momentum
     trained = [p for p in model.parameters() if p.requires_grad]
     weights, others = [p for p in trained if p.dim() > 1], [p for p in trained if p.dim() <= 1]
@@ -34,7 +37,7 @@ def build(model: nn.Module, config: Config) -> list[torch.optim.Optimizer]:
     else:
         rates, decays = (lr, lr), [decay, 0.0]
     rest = _descent(momentum, ([head], rates[0], decays[0]), (others, rates[1], decays[1]))
-    return [rest, Muon(hidden, lr=lr, momentum=0.6)] if hidden else [rest]
+    return [rest, Muon(hidden, lr=lr, momentum=0.6, dtype=products)] if hidden else [rest]
 
 
 def _groups(*groups: tuple[list[nn.Parameter], float, float]) -> list[dict]:

@@ -10,7 +10,7 @@ from torch import Tensor
 import manualnet
 from experiments.training import augment, models, optimizers, plan
 from experiments.training.config import Config
-from experiments.training.device import autocast, weight_dtype
+from experiments.training.device import autocast, storage_dtype, weight_dtype
 from experiments.training.errors import UsageError
 from experiments.training.evaluate import scores
 from experiments.training.objective import Objective
@@ -49,7 +49,7 @@ class Trainer:
         """What must see pictures before the first step: a whitening layer, the optimizers' list of weights."""
         if isinstance(self.model, models.ConvNet):
             self.model.prepare(pictures.images[:5000])
-        self.optimizers = optimizers.build(self.model, self.config)
+        self.optimizers = optimizers.build(self.model, self.config, storage_dtype(self.precision))
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
