@@ -49,7 +49,8 @@ class Linear(Function):
             grad_x = g @ (weight.unsqueeze(0) if ctx.unit else weight)
         if ctx.needs_input_grad[1]:
             rows = math.prod(x.shape[:-1])  # reshape(-1, …) cannot count rows of no elements
-            grad_weight = _product(g.reshape(rows, g.shape[-1]), x.reshape(rows, x.shape[-1]))
+            rule = _product_in_float32 if ctx.weight_type is torch.float32 else _product
+            grad_weight = rule(g.reshape(rows, g.shape[-1]), x.reshape(rows, x.shape[-1]))
             grad_weight = (grad_weight.squeeze(0) if ctx.unit else grad_weight).to(ctx.weight_type)
         if ctx.needs_input_grad[2]:
             grad_bias = ctx.bias.gradient(grad_out)
@@ -64,12 +65,13 @@ class Linear(Function):
 
 
 def _product(g: Tensor, x: Tensor) -> Tensor:
-    """Gᵀ X, in float32 where compiled code sums it."""
-    if plain(g, x):
-        product = linear_weight(g, x)
-        if product is not None:
-            return product
     return g.t() @ x
+
+
+def _product_in_float32(g: Tensor, x: Tensor) -> Tensor:
+    """Gᵀ X of bfloat16 in float32, where compiled code sums it."""
+    product = linear_weight(g, x) if plain(g, x) else None
+    return _product(g, x) if product is None else product
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
