@@ -19,7 +19,7 @@ _PERCEPTRON = {
     "test_views": "flips",
 }
 
-# Ours, for processors, where small batches cost little: see docs/speed-recipe.md.
+# Ours, for processors, where small batches cost little: see docs/speed.md.
 _FAST = {
     "batch_size": 1000,
     "learning_rate": 0.2,
