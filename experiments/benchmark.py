@@ -31,6 +31,7 @@ from experiments.training.config import Config
 from experiments.training.device import pick_precision
 from experiments.training.errors import UsageError
 from experiments.training.models import MODELS
+from manualnet import native
 from manualnet.specs import SPECS
 
 SECTIONS = ("functions", "calls", "models", "growth")
@@ -177,6 +178,7 @@ def run(options: Options, console: Console) -> int:
         torch.set_num_threads(options.threads)
     precision = pick_precision(options.precision, models.CPU)
     machine = results.machine(models.CPU) | {"cores": os.cpu_count(), "load": _load(), "allocator_tamed": TAMED}
+    machine["compiled"] = native.available()
     console.print(_heading(machine), highlight=False)
 
     def show(*tables: RenderableType) -> None:
@@ -204,7 +206,8 @@ def _load() -> float | None:
 def _heading(machine: dict) -> str:
     threads, cores, load = machine["threads"], machine["cores"], machine["load"]
     lines = [
-        f"manual and automatic gradients in turns, {threads} thread{'s' * (threads != 1)}, torch {torch.__version__}"
+        f"manual and automatic gradients in turns, {threads} thread{'s' * (threads != 1)}, torch {torch.__version__}, "
+        f"large formulas {'compiled' if machine['compiled'] else 'not compiled (no C compiler, or switched off)'}"
     ]
     if load is not None and load > cores / 2:
         lines.append(f"The machine is busy (load {load} on {cores} cores): do not trust what comes out.")

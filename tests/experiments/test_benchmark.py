@@ -29,17 +29,17 @@ def threads():
 
 
 def test_a_run_leaves_record_and_figures(tmp_path, capsys, threads):
-    assert _run(*FAST, "--only", "relu", "linear", "--threads", "1", "--output", str(tmp_path)) == 0
+    assert _run(*FAST, "--only", "step", "linear", "--threads", "1", "--output", str(tmp_path)) == 0
     out = capsys.readouterr().out
     assert "1 thread," in out
-    assert re.search(r"^relu +[+-]\d", out, re.MULTILINE)
+    assert re.search(r"^step +[+-]\d", out, re.MULTILINE)
     assert "goals" in out
     record = json.loads((tmp_path / "benchmark.json").read_text())
     assert record.keys() == set("versions machine options matmul_peak functions calls models growth goals".split())
     assert record["machine"]["threads"] == 1
-    assert record["options"]["only"] == ["relu", "linear"]
+    assert record["options"]["only"] == ["step", "linear"]
     assert [(f["function"], f["bytes"]) for f in record["functions"]] == [
-        (name, size) for name in ("relu", "linear") for size in (4096, 4 * 2**20)
+        (name, size) for name in ("step", "linear") for size in (4096, 4 * 2**20)
     ]
     [step] = record["models"]
     assert step["model"] == "linear"
