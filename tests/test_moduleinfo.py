@@ -12,7 +12,10 @@ from manualnet.check.spec import Sample
 
 from .judge import agree, agree_as_rounded, exact_binary_cross_entropy, forward, metadata, reverse_twice
 
-UNJUDGED = {"Dropout": "PyTorch's metadata has none; tests/test_opinfo.py judges the function that it calls"}
+UNJUDGED = {
+    "Dropout": "PyTorch's metadata has none; tests/test_opinfo.py judges the function that it calls",
+    "Flatten": "PyTorch's metadata has none; tests/native/test_planes.py compares it with PyTorch's",
+}
 OURS = {
     name: cls
     for name, cls in vars(nn).items()

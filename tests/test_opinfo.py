@@ -35,6 +35,7 @@ OURS_ALONE = {
     "step": "PyTorch's heaviside wants its value at 0 as a tensor, and has no gradient",
     "stochastic_depth": "torchvision's; tests/functional/test_dropout.py holds it against it",
     "stochastic_pool2d": "PyTorch has none",
+    "batch_norm_gelu": "PyTorch has none; batch_norm and gelu, which it is made of, are judged",
     "triplet_loss": "squared distances; PyTorch's triplet_margin_loss takes distances",
 }
 SHARED = sorted(set(functional.__all__) - set(OURS_ALONE))

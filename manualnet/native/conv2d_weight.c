@@ -5,9 +5,7 @@
 // run; the input is read by broadcasting one number, the cotangent a vector at a time. In bfloat16 a number is a pair:
 // the same place in two pictures, which the processor multiplies and adds in one step. Sums are float32 throughout.
 
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <omp.h>
 
@@ -103,18 +101,33 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    int conv2d_weight_##TYPE(const char *x, const char *g, float *dw, const shape *s, int threads) {                   \
+    /* The threads' sums added up and rounded; from output channels innermost to output channels outermost. */         \
+    static void finish_##TYPE(const float *sums, TYPE *dw, const shape *s, long o_wide, int threads) {                 \
+        long size = s->kh * s->kw * s->c;                                                                              \
+        _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \
+        for (long o = 0; o < s->o; o += LANES)                                                                         \
+            for (long i = 0; i < size; i++) {                                                                          \
+                vector sum = *(const loose *)(sums + i * o_wide + o);                                                  \
+                for (int t = 1; t < threads; t++) sum += *(const loose *)(sums + (t * size + i) * o_wide + o);         \
+                for (long l = 0; l < least(LANES, s->o - o); l++) dw[(o + l) * size + i] = put_##TYPE(sum[l]);         \
+            }                                                                                                          \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* dw is (o, kh, kw, c). */                                                                                        \
+    int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, const shape *s, int threads) {                    \
         long width = s->w + 2 * s->pw, plane = (s->h + 2 * s->ph) * width, places = s->oh * s->ow;                     \
         long o_wide = (s->o + LANES - 1) / LANES * LANES;                                                              \
         long x_unit = plane * s->c, g_unit = places * o_wide, dw_size = s->kh * s->kw * s->c * o_wide;                 \
         long all = (s->n + TOGETHER - 1) / TOGETHER, batch = CACHE / 4 / (x_unit + g_unit);                            \
         batch = batch < 1 ? 1 : least(batch, all);                                                                     \
-        int failed = 0;                                                                                                \
+        float *sums = calloc(threads * dw_size, sizeof(float));                                                        \
+        int failed = !sums;                                                                                            \
+        if (failed) return 1;                                                                                          \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             int thread = omp_get_thread_num();                                                                         \
             long share = (all + omp_get_num_threads() - 1) / omp_get_num_threads();                                    \
             long first = thread * share, last = least(all, first + share);                                             \
-            float *sum = dw + thread * dw_size;                                                                        \
+            float *sum = sums + thread * dw_size;                                                                      \
             uint32_t *xs = calloc(batch * x_unit, 4), *gs = malloc(batch * g_unit * 4);                                \
             if (!xs || !gs) {                                                                                          \
                 _Pragma("omp atomic write") failed = 1;                                                                \
@@ -144,6 +157,8 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
             free(xs);                                                                                                  \
             free(gs);                                                                                                  \
         }                                                                                                              \
+        if (!failed) finish_##TYPE(sums, dw, s, o_wide, threads);                                                      \
+        free(sums);                                                                                                    \
         return failed;                                                                                                 \
     }
 

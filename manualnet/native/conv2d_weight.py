@@ -22,20 +22,18 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     products = grad_out.numel() * weight_shape[1:].numel()
     if products < _WORTH:
         return None
-    kernel = getattr(load("conv2d_weight.c"), f"conv2d_weight_{NAMES[x.dtype]}", None)
+    kernel = getattr(_library(), f"conv2d_weight_{NAMES[x.dtype]}", None)
     if kernel is None:
         return None
     x, grad_out = channels_last(x), channels_last(grad_out)
     n, c, h, w = x.shape
     o, _, kh, kw = weight_shape
     threads = torch.get_num_threads() if products >= _SHARED else 1
-    filled = -(-o // 16) * 16
-    sums = torch.zeros(threads, kh, kw, c, filled)
+    grad = torch.empty(o, kh, kw, c, dtype=x.dtype)
     shape = numbers(n, c, h, w, o, *grad_out.shape[2:], kh, kw, *stride, *padding, *dilation)
-    if kernel(pointer(x), pointer(grad_out), pointer(sums), shape, threads):
+    if kernel(pointer(x), pointer(grad_out), pointer(grad), shape, threads):
         return None
-    total = sums.sum(0) if threads > 1 else sums[0]
-    return total[..., :o].permute(3, 2, 0, 1).to(x.dtype)
+    return grad.permute(0, 3, 1, 2)
 
 
 def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
@@ -45,9 +43,13 @@ def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
         return None
     if n % 2 or i % 16 or n * o * i < _SHARED or not (grad_out.is_contiguous() and x.is_contiguous()):
         return None
-    kernel = getattr(load("conv2d_weight.c"), "linear_weight_bfloat16", None)
+    kernel = getattr(_library(), "linear_weight_bfloat16", None)
     if kernel is None:
         return None
     product = torch.empty(o, i)
     sizes = map(ctypes.c_long, (n, o, i))
     return None if kernel(pointer(grad_out), pointer(x), pointer(product), *sizes, torch.get_num_threads()) else product
+
+
+def _library() -> ctypes.CDLL | None:
+    return load("numbers.h", "conv2d_weight.c")

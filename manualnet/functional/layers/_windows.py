@@ -7,6 +7,7 @@ import torch.nn.functional as torch_F
 from torch import Tensor
 
 from manualnet.functional._dtypes import uncast, widen
+from manualnet.functional._plain import plain
 
 Size2 = int | tuple[int, int]
 
@@ -39,7 +40,8 @@ def spread(grad_out: Tensor, kernel: tuple[int, ...]) -> Tensor:
     """Every element (…, H', W') copied to the whole of its window: the stamp of windows that lie side by side."""
     *batch, h, w = grad_out.shape
     kh, kw = kernel
-    if grad_out.dim() == 4 and grad_out.is_contiguous(memory_format=torch.channels_last):
+    # Laid out as it came; what is wrapped cannot be asked how it lies.
+    if plain(grad_out) and grad_out.dim() == 4 and grad_out.is_contiguous(memory_format=torch.channels_last):
         n, c = batch
         rows = grad_out.permute(0, 2, 3, 1)[:, :, None, :, None].expand(n, h, kh, w, kw, c)
         return rows.reshape(n, h * kh, w * kw, c).permute(0, 3, 1, 2)

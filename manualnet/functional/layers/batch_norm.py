@@ -211,10 +211,6 @@ def track(x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, me
     if running_mean is not None and running_var is not None and x.numel():
         m = count(x)
         with torch.no_grad():
-            if plain(running_mean, running_var, mean, v) and running_mean.dtype == mean.dtype:
-                running_mean.lerp_(mean, momentum)
-                running_var.mul_(1 - momentum).add_(v, alpha=momentum * m / (m - 1))
-                return
             _Track.apply(running_mean, mean, momentum)
             _Track.apply(running_var, v * (m / (m - 1)), momentum)
 
