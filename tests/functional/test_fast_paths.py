@@ -146,7 +146,8 @@ def test_a_convolution_unfolds_a_few_pictures_at_a_time(monkeypatch):
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_the_gradient_of_max_pooling_is_laid_out_as_its_input(layout):
+@pytest.mark.parametrize("pool", [F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d])
+def test_the_gradient_of_pooling_is_laid_out_as_its_input(pool, layout):
     x = torch.randn(2, 3, 4, 4).contiguous(memory_format=layout)
-    (grad,) = _gradients(lambda x: F.max_pool2d(x, 2), [x])
+    (grad,) = _gradients(lambda x: pool(x, 2), [x])
     assert grad.is_contiguous(memory_format=layout)
