@@ -102,7 +102,7 @@ def effort(options: Options) -> Effort:
 def setting(model: str, quick: bool) -> Config:
     """What the model is trained with."""
     config = recipes.recipe(model)
-    return dataclasses.replace(config, batch_size=config.batch_size // 16) if quick and model == "convnet" else config
+    return dataclasses.replace(config, batch_size=config.batch_size // 2) if quick and model == "convnet" else config
 
 
 @dataclasses.dataclass
