@@ -7,14 +7,13 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, pointer
+from manualnet.native.call import NAMES, channels_last, fits, pointer, threads_for
 
 
 def applies(x: Tensor) -> bool:
     """Matrices, and pictures with their channels innermost, on the CPU."""
     return (
-        x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.bfloat16)
+        fits(x)
         and x.numel() >= 1 << 6
         and (x.is_contiguous() if x.dim() == 2 else x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
         and _library() is not None
@@ -56,7 +55,7 @@ def backward(
     activation: str = "none",
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed; ``cotangents`` are those of mean and variance."""
-    g = grad_out.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.contiguous_format)
+    g = channels_last(grad_out) if x.dim() == 4 else grad_out.contiguous()
     grad_x = torch.empty_like(x) if needs[0] else None
     grad_weight, grad_bias = torch.empty(x.shape[1]), torch.empty(x.shape[1])
     weight, bias = _float(weight), _float(bias)
@@ -76,8 +75,7 @@ def _shape(x: Tensor, eps: float):
     pixels, fold = elements // channels, 16 // math.gcd(channels, 16)
     if pixels % fold:
         fold = 1
-    threads = torch.get_num_threads() if elements >= 1 << 15 else 1
-    return ctypes.byref(_Shape(pixels // fold, channels * fold, pixels, channels, eps, threads))
+    return ctypes.byref(_Shape(pixels // fold, channels * fold, pixels, channels, eps, threads_for(elements)))
 
 
 def _float(t: Tensor | None) -> Tensor | None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, channels_last, numbers, pointer
+from manualnet.native.call import NAMES, channels_last, fits, numbers, pointer
 
 # Products below which the call is over before a compiled path pays, and those that a second thread is woken for.
 _WORTH, _SHARED = 1 << 12, 1 << 21
@@ -17,7 +17,7 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
 
     Shapes: grad_out (N, O, H', W'), x (N, C, H, W), the result ``weight_shape`` = (O, C, kernel height, width).
     """
-    if x.dtype not in (torch.float32, torch.bfloat16) or grad_out.dtype != x.dtype or groups != 1:
+    if not fits(x) or grad_out.dtype != x.dtype or groups != 1:
         return None
     products = grad_out.numel() * weight_shape[1:].numel()
     if products < _WORTH:

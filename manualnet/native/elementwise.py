@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, pointer
+from manualnet.native.call import NAMES, fits, pointer, threads_for
 
-# Elements below which a call is over before a compiled path pays, and those that a second thread is woken for.
-_WORTH, _SHARED = 1 << 11, 1 << 15
+# Elements below which a call is over before a compiled path pays.
+_WORTH = 1 << 11
 
 
 def worth(tensor: Tensor) -> bool:
-    """Large enough, and of a type that is compiled for."""
-    return tensor.dtype in (torch.float32, torch.bfloat16) and tensor.numel() >= _WORTH
+    """Large enough, on the CPU and of a type that is compiled for."""
+    return fits(tensor) and tensor.numel() >= _WORTH
 
 
 def alike(tensors: list[Tensor]) -> bool:
-    """On the CPU, of one type, one shape and one layout without holes."""
+    """Of one type, one shape and one layout without holes, all on the CPU."""
     first = tensors[0]
     dtype, shape, strides = first.dtype, first.shape, first.stride()
     return (
@@ -28,10 +28,6 @@ def alike(tensors: list[Tensor]) -> bool:
         and all(t.dtype is dtype and t.shape == shape and t.stride() == strides for t in tensors[1:])
         and (first.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(first))
     )
-
-
-def threads_for(count: int) -> int:
-    return torch.get_num_threads() if count >= _SHARED else 1
 
 
 def run(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, numbers, pointer
+from manualnet.native.call import NAMES, fits, numbers, pointer, threads_for
 
 Size = tuple[int, int]
 
@@ -12,8 +12,7 @@ Size = tuple[int, int]
 def applies(x: Tensor, window: Size) -> bool:
     """Dense pictures on the CPU, whose windows have at most 256 elements."""
     return (
-        x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.bfloat16)
+        fits(x)
         and x.dim() == 4
         and 1 <= window[0] <= x.shape[2]
         and 1 <= window[1] <= x.shape[3]
@@ -47,9 +46,8 @@ def _run(name: str, tensors: tuple[Tensor, ...], shape, out_shape, window: Size,
     n, c, h, w = shape
     # Planes that lie one after another are pictures of one channel.
     counts = (n, c) if layout is torch.channels_last else (n * c, 1)
-    threads = torch.get_num_threads() if tensors[0].numel() >= 1 << 15 else 1
     kernel = getattr(_library(), f"{name}_{NAMES[tensors[0].dtype]}")
-    kernel(*map(pointer, tensors), numbers(*counts, h, w, *out_shape[2:], *window), threads)
+    kernel(*map(pointer, tensors), numbers(*counts, h, w, *out_shape[2:], *window), threads_for(tensors[0].numel()))
 
 
 def _layout(x: Tensor) -> torch.memory_format | None:

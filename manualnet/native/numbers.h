@@ -20,8 +20,6 @@ static inline uint32_t to_bits(float x) {
 
 static inline float get_float(float x) { return x; }
 static inline float put_float(float x) { return x; }
-static inline double get_double(double x) { return x; }
-static inline double put_double(double x) { return x; }
 static inline float get_bfloat16(bfloat16 x) { return from_bits((uint32_t)x << 16); }
 static inline bfloat16 put_bfloat16(float x) {
     uint32_t bits = to_bits(x);

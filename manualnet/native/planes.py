@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, pointer
+from manualnet.native.call import NAMES, fits, pointer, threads_for
 
 
 def planes(x: Tensor) -> Tensor | None:
     """A contiguous copy of channels-last pictures (N, 3, H, W); None where PyTorch's own copy must do."""
-    if x.dim() != 4 or x.shape[1] != 3 or x.dtype not in NAMES or x.device.type != "cpu" or x.numel() < 1 << 12:
+    if x.dim() != 4 or x.shape[1] != 3 or not fits(x) or x.numel() < 1 << 12:
         return None
     if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last):
         return None
@@ -19,6 +19,6 @@ def planes(x: Tensor) -> Tensor | None:
     if kernel is None:
         return None
     y = torch.empty(x.shape, dtype=x.dtype)
-    threads = torch.get_num_threads() if x.numel() >= 1 << 15 else 1
-    kernel(pointer(x), pointer(y), ctypes.c_long(len(x)), ctypes.c_long(x.shape[2] * x.shape[3]), threads)
+    sizes = map(ctypes.c_long, (len(x), x.shape[2] * x.shape[3]))
+    kernel(pointer(x), pointer(y), *sizes, threads_for(x.numel()))
     return y

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, pointer
-from manualnet.native.elementwise import threads_for
+from manualnet.native.call import NAMES, fits, pointer, threads_for
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 8
@@ -17,9 +16,8 @@ def applies(*tensors: Tensor) -> bool:
     """On the CPU, of one type and shape, without gaps."""
     first = tensors[0]
     return (
-        first.dtype in (torch.float32, torch.bfloat16)
+        fits(first)
         and first.numel() >= _WORTH
-        and first.is_cpu
         and first.is_contiguous()
         and all(t.dtype == first.dtype and t.shape == first.shape and t.is_contiguous() for t in tensors[1:])
         and _library() is not None

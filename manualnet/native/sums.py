@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, pointer
-from manualnet.native.elementwise import parameters, threads_for
+from manualnet.native.call import NAMES, pointer, threads_for
+from manualnet.native.elementwise import parameters
 
 
 def run(
