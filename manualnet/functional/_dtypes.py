@@ -20,9 +20,9 @@ _TO_FLOAT32 = {"cpu": _LOSSES, "cuda": _LOSSES | {"softmax", "log_softmax", "sum
 _TO_HALF = {"cpu": _PRODUCTS, "cuda": _PRODUCTS}
 
 
-def widen(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Half-precision tensors as float32, so that a rule of several steps rounds once, at its end."""
-    return tuple(t.float() if t.dtype in HALF else t for t in tensors)
+def widen(*tensors) -> tuple:
+    """Half-precision tensors as float32, so that a rule of several steps rounds once, at its end; None stays None."""
+    return tuple(t.float() if t is not None and t.dtype in HALF else t for t in tensors)
 
 
 def autocast(name: str, *tensors):

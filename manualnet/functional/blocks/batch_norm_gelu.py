@@ -8,7 +8,7 @@ from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.activations.gelu import gelu, times_slope
-from manualnet.functional.layers._normalisation import channels, gradients, moments, normalise, tangents, widen_all
+from manualnet.functional.layers._normalisation import channels, gradients, moments, normalise, tangents
 from manualnet.functional.layers.batch_norm import batch_norm, check, track
 from manualnet.native import batch_norm as native
 
@@ -62,7 +62,7 @@ class BatchNormGELU(Function):
 
 
 def _z(x, weight, bias, mean, v, eps) -> Tensor:
-    weight, bias = widen_all(weight, bias)
+    weight, bias = widen(weight, bias)
     r = (v + eps).rsqrt()
     z = (x - channels(mean, x)) * channels(r if weight is None else r * weight, x)
     return z if bias is None else z + channels(bias, x)
@@ -115,7 +115,7 @@ def batch_norm_gelu(
     if not training:
         if plain(input, running_mean, running_var, weight, bias) and native.applies(input):
             return native.evaluate(input, running_mean, running_var, weight, bias, eps, "gelu")
-        x, mean, v, weight, bias = widen_all(input, running_mean, running_var, weight, bias)
+        x, mean, v, weight, bias = widen(input, running_mean, running_var, weight, bias)
         return gelu(batch_norm(x, mean, v, weight, bias, False, momentum, eps)).to(input.dtype)
     y, mean, v = BatchNormGELU.apply(input, weight, bias, eps)
     track(input, running_mean, running_var, mean, v, momentum)

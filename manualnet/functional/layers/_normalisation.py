@@ -18,7 +18,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 def gradients(grad_out, x, weight, bias, mean, v, eps, cotangents, needs):
     """The rule: ∂L/∂x, ∂L/∂weight and ∂L/∂bias, where ``cotangents`` are those of μ and v."""
     axes, m = axes_of(x), count(x)
-    g, wide, wide_weight = widen_all(grad_out, x, weight)
+    g, wide, wide_weight = widen(grad_out, x, weight)
     r = (v + eps).rsqrt()
     grad_mean, grad_v = cotangents
     grad_x = grad_weight = grad_bias = None
@@ -43,7 +43,7 @@ def gradients(grad_out, x, weight, bias, mean, v, eps, cotangents, needs):
 def tangents(x_dot, weight_dot, bias_dot, x, weight, mean, v, eps):
     """The directions of y, μ and v."""
     axes, m = axes_of(x), count(x)
-    wide_dot, wide, wide_weight = widen_all(x_dot, x, weight)
+    wide_dot, wide, wide_weight = widen(x_dot, x, weight)
     r = (v + eps).rsqrt()
     centred = wide - channels(mean, x)
     mean_dot = wide_dot.sum(axes) / m
@@ -72,12 +72,8 @@ def channels(t: Tensor, x: Tensor) -> Tensor:
     return t.reshape(1, x.shape[1], *[1] * (x.dim() - 2))
 
 
-def widen_all(*tensors: Tensor | None) -> tuple:
-    return tuple(None if t is None else widen(t)[0] for t in tensors)
-
-
 def normalise(x, mean, v, weight, bias, eps) -> Tensor:
     if x.numel() == 0:
         return torch.empty_like(x)
-    mean, v, weight, bias = widen_all(mean, v, weight, bias)
+    mean, v, weight, bias = widen(mean, v, weight, bias)
     return torch.batch_norm(x, weight, bias, mean, v, False, 0.0, eps, False)

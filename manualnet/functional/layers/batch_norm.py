@@ -16,7 +16,6 @@ from manualnet.functional.layers._normalisation import (
     moments,
     normalise,
     tangents,
-    widen_all,
 )
 from manualnet.native import batch_norm as native
 
@@ -102,7 +101,7 @@ class BatchNormEvaluation(Function):
     def backward(ctx, grad_out):
         x, mean, v, weight, bias = ctx.saved_tensors
         axes = axes_of(x)
-        g, wide, mean, v, wide_weight = widen_all(grad_out, x, mean, v, weight)
+        g, wide, mean, v, wide_weight = widen(grad_out, x, mean, v, weight)
         r = (v + ctx.eps).rsqrt()
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
@@ -116,7 +115,7 @@ class BatchNormEvaluation(Function):
     @staticmethod
     def jvp(ctx, x_dot, _mean, _v, weight_dot, bias_dot, _eps):
         x, mean, v, weight, _ = ctx.saved_tensors
-        wide_dot, wide, mean, v, wide_weight = widen_all(x_dot, x, mean, v, weight)
+        wide_dot, wide, mean, v, wide_weight = widen(x_dot, x, mean, v, weight)
         r = (v + ctx.eps).rsqrt()
         y_dot = wide_dot * channels(r if weight is None else r * wide_weight, x)
         if weight_dot is not None:

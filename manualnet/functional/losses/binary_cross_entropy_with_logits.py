@@ -11,10 +11,6 @@ from manualnet.functional.losses._arguments import fits, refuse_gradient
 from manualnet.functional.losses._reduce import reduced, resolve, share
 
 
-def _wide(*tensors: Tensor | None):
-    return (t if t is None else widen(t)[0] for t in tensors)
-
-
 @summed("(1 - t) * x + minus_log_sigmoid(x)", "exp.h", "log.h")
 def _losses(x: Tensor, t: Tensor) -> Tensor:
     z, t = widen(x, t)
@@ -43,7 +39,7 @@ class BinaryCrossEntropyWithLogits(Function):
     def forward(x, target, weight, pos_weight, reduction):
         if weight is None and pos_weight is None and reduction != "none":
             return share(_losses(x, target), reduction, x.numel()).to(target.dtype)
-        z, t, w, v = _wide(x, target, weight, pos_weight)
+        z, t, w, v = widen(x, target, weight, pos_weight)
         log_sigmoid = torch.nn.functional.logsigmoid(z)
         if v is not None:
             log_sigmoid = (1 + (v - 1) * t) * log_sigmoid
@@ -73,7 +69,7 @@ class BinaryCrossEntropyWithLogits(Function):
         grad_x = grad_target = None
         if ctx.needs_input_grad[0] and pos_weight is None:
             grad_x = _times_slope(x, target, each)
-        z, t, v, each = _wide(x, target, pos_weight, each)
+        z, t, v, each = widen(x, target, pos_weight, each)
         if ctx.needs_input_grad[0] and v is not None:
             grad_x = (each * BinaryCrossEntropyWithLogits.slope_x(z, t, v)).to(x.dtype)
         if ctx.needs_input_grad[1]:
@@ -83,7 +79,7 @@ class BinaryCrossEntropyWithLogits(Function):
     @staticmethod
     def jvp(ctx, x_tangent, target_tangent, *_):
         x, target, weight, pos_weight = ctx.saved_tensors
-        z, t, w, v = _wide(x, target, weight, pos_weight)
+        z, t, w, v = widen(x, target, weight, pos_weight)
         change = BinaryCrossEntropyWithLogits.slope_x(z, t, v) * x_tangent
         change = change + BinaryCrossEntropyWithLogits.slope_target(z, v) * target_tangent
         return reduced(change if w is None else change * w, ctx.reduction).to(target.dtype)

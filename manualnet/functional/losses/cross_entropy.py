@@ -36,8 +36,7 @@ class CrossEntropy(Function):
 
     @staticmethod
     def forward(x, target, weight, ignore_index, reduction, smoothing):
-        (wide,) = widen(x)
-        (wide_weight,) = widen(weight) if weight is not None else (None,)
+        wide, wide_weight = widen(x, weight)
         loss = torch.nn.functional.cross_entropy(
             wide, target, wide_weight, None, ignore_index, None, reduction, smoothing
         )

@@ -25,8 +25,7 @@ class NllLoss(Function):
 
     @staticmethod
     def forward(x, target, weight, ignore_index, reduction):
-        (wide,) = widen(x)
-        (wide_weight,) = widen(weight) if weight is not None else (None,)
+        wide, wide_weight = widen(x, weight)
         loss = torch.nn.functional.nll_loss(wide, target, wide_weight, None, ignore_index, None, reduction)
         return loss.to(x.dtype)
 
