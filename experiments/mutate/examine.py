@@ -1,7 +1,7 @@
 """Puts mutants to the proof, several at once, and makes sure that what notices a fault is silent without one."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -11,8 +11,11 @@ from experiments.mutate.mutants import Mutant
 from experiments.mutate.proof import Catch
 
 
+_RECENT = 8  # tests asked before all others
+
+
 class ProofLike(Protocol):
-    def find(self, mutant: Mutant) -> Catch | None: ...
+    def find(self, mutant: Mutant, recent: Sequence[str]) -> Catch | None: ...
 
     def holds(self, file: str, catch: Catch) -> bool: ...
 
@@ -39,6 +42,8 @@ def examine(mutants: Iterable[Mutant], proof: ProofLike, jobs: int, timeout: flo
     waiting = deque(mutants)
     controls: deque[tuple[str, Catch]] = deque()
     controlled: set[tuple[str, Catch]] = set()
+    # A test that noticed one fault of a file is likely to notice the next.
+    recent: defaultdict[str, list[str]] = defaultdict(list)
     with Forks(jobs, timeout) as forks:
         while waiting or controls or forks.busy:
             while (waiting or controls) and not forks.full:
@@ -47,13 +52,16 @@ def examine(mutants: Iterable[Mutant], proof: ProofLike, jobs: int, timeout: flo
                     forks.start(control, partial(proof.holds, *control))
                 else:
                     mutant = waiting.popleft()
-                    forks.start(mutant, partial(proof.find, mutant))
+                    forks.start(mutant, partial(proof.find, mutant, recent[mutant.file][-_RECENT:]))
             done = forks.wait()
             if not isinstance(done.tag, Mutant):
                 _confirm(done)
                 continue
             catch = Catch(done.died, "") if done.died else done.result
             yield Verdict(done.tag, catch, round(done.seconds, 2))
+            if catch and catch.stage == "test":
+                tests = recent[done.tag.file]
+                tests[:] = [*(t for t in tests if t != catch.check), catch.check]
             if catch and (control := (_scope(done.tag, catch), catch)) not in controlled:
                 controlled.add(control)
                 controls.append(control)

@@ -1,14 +1,14 @@
 """The proof of ``manualnet.functional``, run in a forked child until something notices the fault.
 
-The engine's properties come first, function by function, then the doctests of the file, the tests that name one of
-them, and at last those that name no function.
+The engine's properties come first, function by function (after the first of them the tests that noticed other faults of
+the file), then the doctests of the file, the tests that name one of them, and at last those that name no function.
 """
 
 import doctest
 import importlib
 import logging
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from unittest import mock
 
@@ -62,21 +62,25 @@ def preload() -> None:
 class Proof:
     """What is proven, in two questions; each is asked in a fresh child."""
 
-    def find(self, mutant: Mutant) -> Catch | None:
-        """The first check that notices the mutant."""
+    def find(self, mutant: Mutant, recent: Sequence[str] = ()) -> Catch | None:
+        """The first check that notices the mutant; ``recent`` tests are asked before the others."""
         module = module_of(mutant.file)
         path = ROOT / mutant.file
         install(module, path, compile(plant(mutant), str(path), "exec"))
-        return self.prove(mutant.file)
+        return self.prove(mutant.file, recent)
 
-    def prove(self, file: str) -> Catch | None:
+    def prove(self, file: str, recent: Sequence[str] = ()) -> Catch | None:
         """The first check that fails."""
         names = concerned(file)
         try:
             importlib.import_module("manualnet.specs")
         except BaseException:
             return Catch("import", "")
-        if caught := self._by_engine(names, skip=SLOW):
+        if caught := self._by_engine(names[:1], skip=SLOW):
+            return caught
+        if recent and (failed := _pytest(*recent)):
+            return Catch("test", failed)
+        if caught := self._by_engine(names[1:], skip=SLOW):
             return caught
         if _doctests(file):
             return Catch("doctest", "")

@@ -144,7 +144,7 @@ class Toy:
     def mutants(self):
         return find(self.folder, "f.py")
 
-    def find(self, mutant):
+    def find(self, mutant, recent):
         if mutant.after == "return x - x":
             os.kill(os.getpid(), 9)
         namespace = {}
@@ -176,7 +176,7 @@ class TestExamining:
     @pytest.mark.parametrize("hang", [lambda: time.sleep(60), lambda: sum(iter(int, 1))], ids=["idle", "busy"])
     def test_what_hangs_is_killed_and_caught(self, tmp_path, monkeypatch, hang):
         toy = Toy(tmp_path)
-        monkeypatch.setattr(toy, "find", lambda mutant: hang())
+        monkeypatch.setattr(toy, "find", lambda mutant, recent: hang())
         start = time.monotonic()
         verdicts = list(examine(toy.mutants[:2], toy, jobs=2, timeout=0.3))
         assert [v.catch for v in verdicts] == [Catch("timeout", "")] * 2
@@ -184,9 +184,16 @@ class TestExamining:
 
     def test_an_error_of_the_proof_itself_is_no_verdict(self, tmp_path, monkeypatch):
         toy = Toy(tmp_path)
-        monkeypatch.setattr(toy, "find", lambda mutant: 1 / 0)
+        monkeypatch.setattr(toy, "find", lambda mutant, recent: 1 / 0)
         with pytest.raises(RuntimeError, match="ZeroDivisionError"):
             list(examine(toy.mutants, toy, jobs=1, timeout=60))
+
+    def test_tests_that_noticed_a_fault_are_asked_first_of_the_next(self, tmp_path, monkeypatch):
+        toy = Toy(tmp_path)
+        monkeypatch.setattr(toy, "find", lambda mutant, recent: Catch("test", f"{recent} and more"))
+        first, second, *_ = [v.catch.check for v in examine(toy.mutants, toy, jobs=1, timeout=60)]
+        assert first == "[] and more"
+        assert second == f"{[first]} and more"
 
     def test_a_run_that_was_stopped_goes_on(self, tmp_path):
         toy = Toy(tmp_path)
