@@ -20,7 +20,7 @@ from experiments.training.errors import UsageError
 from experiments.training.evaluate import accuracy, accuracy_by_class
 from experiments.training.pictures import Pictures, scale_of
 from experiments.training.terminal import Terminal
-from experiments.training.train import Progress, Trainer
+from experiments.training.train import Progress, Trainer, synchronize
 
 
 def run(config: Config) -> dict:
@@ -38,7 +38,10 @@ def run(config: Config) -> dict:
         folder / "config.json", config.record() | {"precision_used": precision, "device_used": str(device)}
     )
 
+    clock = time.perf_counter()
     train, validation, test = _pictures(dataset, config, device, storage_dtype(precision))
+    synchronize(device)
+    normalise_seconds = time.perf_counter() - clock
     steps = trainer.steps(len(train))
     dashboard = Dashboard(folder, every=max(1, steps // 500))
     terminal = Terminal(steps * min(config.batch_size, len(train)))
@@ -71,10 +74,12 @@ def run(config: Config) -> dict:
     validation_accuracy = None
     if validation is not None:
         validation_accuracy = accuracy(trainer.evaluate(validation), validation.labels)
-    test_accuracy = by_class = None
+    test_accuracy = by_class = test_seconds = None
     if test is not None:
+        clock = time.perf_counter()
         out = trainer.evaluate(test)
         test_accuracy = accuracy(out, test.labels)
+        test_seconds = round(time.perf_counter() - clock, 2)
         right = accuracy_by_class(out, test.labels, len(dataset.classes))
         by_class = dict(zip(dataset.classes, right, strict=True))
         dashboard.evaluation("test", trainer.loss(out, test.labels), test_accuracy, trainer.step_count)
@@ -92,7 +97,9 @@ def run(config: Config) -> dict:
         "steps": trainer.step_count,
         "train_on_all": config.train_on_all,
         "train_pictures": len(train),
+        "normalise_seconds": round(normalise_seconds, 2),
         "train_seconds": round(train_seconds, 2),
+        "test_seconds": test_seconds,
         "val_accuracy": validation_accuracy,
         "test_accuracy": test_accuracy,
         "test_accuracy_by_class": by_class,

@@ -10,7 +10,6 @@ from experiments.mutate.forks import Done, Forks
 from experiments.mutate.mutants import Mutant
 from experiments.mutate.proof import Catch
 
-
 _RECENT = 8  # tests asked before all others
 
 
