@@ -40,6 +40,18 @@ def test_the_lists_are_pytorchs(name, device, dtype):
             torch.set_autocast_enabled(device, before)
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_autocast_of_another_device_changes_nothing(device):
+    before = torch.is_autocast_enabled("cuda")
+    torch.set_autocast_enabled("cuda", True)
+    try:
+        x = torch.ones(3, 3, device=device)
+        assert autocast("linear", x)[0] is x
+        assert F.linear(x, x).dtype == torch.float32
+    finally:
+        torch.set_autocast_enabled("cuda", before)
+
+
 @pytest.mark.parametrize("name", ["avg_pool2d", "adaptive_avg_pool2d"])
 def test_a_device_without_autocast_needs_none(name):
     x = torch.ones(1, 1, 4, 4, device="meta", requires_grad=True)
