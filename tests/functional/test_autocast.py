@@ -52,8 +52,12 @@ def test_autocast_of_another_device_changes_nothing(device):
         torch.set_autocast_enabled("cuda", before)
 
 
-@pytest.mark.parametrize("name", ["avg_pool2d", "adaptive_avg_pool2d"])
-def test_a_device_without_autocast_needs_none(name):
+@pytest.mark.parametrize(
+    "pool",
+    [lambda x: F.avg_pool2d(x, 2), lambda x: F.avg_pool2d(x, 3, 1), lambda x: F.adaptive_avg_pool2d(x, 3)],
+    ids=["windows side by side", "windows that overlap", "windows of two sizes"],
+)
+def test_a_device_without_autocast_needs_none(pool):
     x = torch.ones(1, 1, 4, 4, device="meta", requires_grad=True)
-    (grad,) = torch.autograd.grad(getattr(F, name)(x, 2).sum(), x)
+    (grad,) = torch.autograd.grad(pool(x).sum(), x)
     assert grad.shape == x.shape

@@ -7,6 +7,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch._vmap_internals import _vmap
 
+from manualnet import functional as F
 from manualnet.functional._plain import ordinary, plain, readable
 
 
@@ -65,3 +66,8 @@ def test_a_recorded_graph_is_not_plain():
 def test_a_check_reads_the_cpu_alone():
     assert readable(torch.ones(2))
     assert not readable(torch.ones(2, device="meta"))
+
+
+def test_a_call_that_nothing_transforms_takes_the_short_way():
+    node = F.relu(torch.ones(2, requires_grad=True)).grad_fn
+    assert hasattr(node._forward_cls, "rule_of")
