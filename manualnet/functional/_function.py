@@ -26,7 +26,7 @@ class Function(torch.autograd.Function):
     @classmethod
     def apply(cls, *args):
         """The operation, as a node of the graph where somebody differentiates."""
-        if torch.compiler.is_compiling() or _functorch.peek_interpreter_stack() or forward_ad._current_level >= 0:
+        if _functorch.peek_interpreter_stack() or forward_ad._current_level >= 0:
             return super().apply(*args)
         return _combined(cls).apply(*args)
 
