@@ -96,7 +96,7 @@ def run(options: Options) -> int:
     bar = tqdm(total=len(mutants), initial=len(mutants) - len(todo), unit="mutant", disable=None)
     stopped = False
     try:
-        for verdict in examine(todo, Proof(), options.jobs, options.timeout):
+        for verdict in examine(todo, Proof(), options.jobs, options.timeout, caught.items()):
             book.write(verdict)
             if verdict.catch:
                 caught[verdict.mutant] = verdict.catch

@@ -32,8 +32,16 @@ class Verdict:
     seconds: float
 
 
-def examine(mutants: Iterable[Mutant], proof: ProofLike, jobs: int, timeout: float) -> Iterator[Verdict]:
+def examine(
+    mutants: Iterable[Mutant],
+    proof: ProofLike,
+    jobs: int,
+    timeout: float,
+    caught: Iterable[tuple[Mutant, Catch]] = (),
+) -> Iterator[Verdict]:
     """The verdicts as they come. A child that dies or takes longer than ``timeout`` seconds has noticed its mutant.
+
+    ``caught`` are others that have been caught before.
 
     Raises:
         FailsAnyway: a check that noticed a mutant fails without it too.
@@ -43,6 +51,8 @@ def examine(mutants: Iterable[Mutant], proof: ProofLike, jobs: int, timeout: flo
     controlled: set[tuple[str, Catch]] = set()
     # A test that noticed one fault of a file is likely to notice the next.
     recent: defaultdict[str, list[str]] = defaultdict(list)
+    for mutant, catch in caught:
+        _remember(recent[mutant.file], catch)
     with Forks(jobs, timeout) as forks:
         while waiting or controls or forks.busy:
             while (waiting or controls) and not forks.full:
@@ -58,12 +68,17 @@ def examine(mutants: Iterable[Mutant], proof: ProofLike, jobs: int, timeout: flo
                 continue
             catch = Catch(done.died, "") if done.died else done.result
             yield Verdict(done.tag, catch, round(done.seconds, 2))
-            if catch and catch.stage == "test":
-                tests = recent[done.tag.file]
-                tests[:] = [*(t for t in tests if t != catch.check), catch.check]
+            if catch:
+                _remember(recent[done.tag.file], catch)
             if catch and (control := (_scope(done.tag, catch), catch)) not in controlled:
                 controlled.add(control)
                 controls.append(control)
+
+
+def _remember(tests: list[str], catch: Catch) -> None:
+    """The test that noticed last comes last."""
+    if catch.stage == "test":
+        tests[:] = [*(t for t in tests if t != catch.check), catch.check]
 
 
 def _scope(mutant: Mutant, catch: Catch) -> str:

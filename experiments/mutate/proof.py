@@ -18,6 +18,7 @@ from experiments.mutate.planting import install
 
 TESTS = [
     "tests/functional",
+    "tests/native",
     "tests/nn",
     "tests/test_devices.py",
     "tests/test_opinfo.py",

@@ -52,7 +52,7 @@ def _compiled(
                     (arrays if isinstance(a, Tensor) and a.dim() else numbers)[name] = a
                 cotangents = [a for a in numbers.values() if isinstance(a, Tensor)]
                 tensors = [*arrays.values()]
-                if elementwise.alike(tensors) and plain(*tensors, *cotangents) and all(t.is_cpu for t in cotangents):
+                if elementwise.alike(tensors) and plain(*tensors, *cotangents):
                     values = [a.item() if isinstance(a, Tensor) else a for a in numbers.values()]
                     out = kernel.run(expression, headers, (*arrays, *numbers), tensors, values)
                     if out is not None:
