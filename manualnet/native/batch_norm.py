@@ -51,18 +51,21 @@ def backward(
     v: Tensor,
     eps: float,
     cotangents: tuple[Tensor, Tensor],
-    needs: tuple[bool, bool, bool],
+    needs: tuple[bool, ...],
     activation: str = "none",
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed; ``cotangents`` are those of mean and variance."""
     g = channels_last(grad_out) if x.dim() == 4 else grad_out.contiguous()
     grad_x = torch.empty_like(x) if needs[0] else None
     grad_weight, grad_bias = torch.empty(x.shape[1]), torch.empty(x.shape[1])
-    weight, bias = _float(weight), _float(bias)
-    statistics = mean, v, *(t.contiguous() for t in cotangents)
+    tensors = _float(weight), _float(bias), mean, v, *(t.contiguous() for t in cotangents)
     kernel = getattr(_library(), f"batch_norm_{activation}_backward_{NAMES[x.dtype]}")
-    kernel(*map(pointer, (g, x, grad_x, weight, bias, *statistics, grad_weight, grad_bias)), _shape(x, eps))
-    return grad_x, grad_weight if needs[1] else None, grad_bias if needs[2] else None
+    kernel(*map(pointer, (g, x, grad_x, *tensors, grad_weight, grad_bias)), _shape(x, eps))
+    return grad_x, _like(grad_weight, weight, needs[1]), _like(grad_bias, bias, needs[2])
+
+
+def _like(grad: Tensor, parameter: Tensor | None, needed: bool) -> Tensor | None:
+    return grad.to(parameter.dtype) if parameter is not None and needed else None
 
 
 class _Shape(ctypes.Structure):

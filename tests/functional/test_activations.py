@@ -159,6 +159,15 @@ def test_special_values_of_prelu_are_pytorchs(weight):
         torch.testing.assert_close(ours, _value_and_gradients(torch.prelu, rows, a), equal_nan=True)
 
 
+@pytest.mark.parametrize("slopes", [1, 2])
+def test_an_infinite_cotangent_of_prelu_at_0_is_pytorchs(slopes):
+    x, a = torch.zeros(3, 2), torch.full((slopes,), 0.25)
+    results = [
+        _value_and_gradients(f, x, a, cotangent=torch.full_like(x, INF)) for f in (functional.prelu, torch.prelu)
+    ]
+    torch.testing.assert_close(*results, equal_nan=True)
+
+
 @each_call
 def test_second_derivative_is_finite_far_out(name, kwargs):
     x = torch.tensor([-1e4, -100.0, -1.0, 1.0, 100.0, 1e4], requires_grad=True)

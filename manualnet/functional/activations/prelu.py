@@ -17,8 +17,7 @@ def _per_channel(weight: Tensor, x: Tensor) -> Tensor:
 
 @fused("x > 0 ? g : a * g")
 def _times_slope(g: Tensor, x: Tensor, a: Tensor | float) -> Tensor:
-    (wide,) = widen(g)
-    return torch.where(x > 0, wide, a * wide).to(g.dtype)
+    return torch.where(x > 0, g, a * g)
 
 
 @summed("x > 0 ? 0 : x * g")
@@ -50,7 +49,7 @@ class PReLU(Function):
     def backward(ctx, grad_out):
         x, weight = ctx.saved_tensors
         one = weight.numel() == 1
-        (slopes,) = widen(weight.reshape(()) if one else _per_channel(weight, x))
+        slopes = weight.reshape(()) if one else _per_channel(weight, x)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
             grad_x = _times_slope(grad_out, x, slopes)

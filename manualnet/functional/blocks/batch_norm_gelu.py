@@ -43,10 +43,9 @@ class BatchNormGELU(Function):
     @staticmethod
     def backward(ctx, grad_out, grad_mean, grad_v):
         x, weight, bias, mean, v = ctx.saved_tensors
-        rest = mean, v, ctx.eps, (grad_mean, grad_v), ctx.needs_input_grad[:3]
+        rest = mean, v, ctx.eps, (grad_mean, grad_v), ctx.needs_input_grad
         if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors) and native.applies(x):
-            grads = native.backward(grad_out, x, weight, bias, *rest, "gelu")
-            return *(None if g is None else g.to(t.dtype) for g, t in zip(grads, (x, weight, bias), strict=True)), None
+            return *native.backward(grad_out, x, weight, bias, *rest, "gelu"), None
         wide_grad, wide = widen(grad_out, x)
         grad_z = times_slope(wide_grad, _z(wide, weight, bias, mean, v, ctx.eps))
         grad_x, grad_weight, grad_bias = gradients(grad_z, wide, weight, bias, *rest)
@@ -62,7 +61,6 @@ class BatchNormGELU(Function):
 
 
 def _z(x, weight, bias, mean, v, eps) -> Tensor:
-    weight, bias = widen(weight, bias)
     r = (v + eps).rsqrt()
     z = (x - channels(mean, x)) * channels(r if weight is None else r * weight, x)
     return z if bias is None else z + channels(bias, x)

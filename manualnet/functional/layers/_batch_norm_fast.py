@@ -20,19 +20,9 @@ def forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -
     return y, mean, v.mul_((m - 1) / m)
 
 
-def backward(
-    g: Tensor,
-    x: Tensor,
-    weight: Tensor | None,
-    _bias: Tensor | None,
-    mean: Tensor,
-    v: Tensor,
-    eps: float,
-    cotangents: tuple[Tensor, Tensor],
-    needs: tuple[bool, bool, bool],
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+def backward(g, x, weight, bias, mean, v, eps, cotangents, needs):
     """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed; ``cotangents`` are those of mean and variance."""
-    need_x, need_weight, need_bias = needs
+    need_x, need_weight, need_bias, *_ = needs
     g_rows, x_rows = _rows(g), _rows(x)
     r = (v + eps).rsqrt()
     sum_g, sum_gc = torch.zeros_like(mean), torch.zeros_like(mean)
@@ -50,7 +40,8 @@ def backward(
         slope = (2 * cotangents[1] - scale * sum_gc / (v + eps)) / m
         for g_piece, x_piece, target in pieces(g_rows, x_rows, _rows(grad_x)):
             target.copy_((x_piece - mean).mul_(slope).add_(shift).addcmul_(g_piece - mean_g, scale))
-    return grad_x, r * sum_gc if need_weight else None, sum_g if need_bias else None
+    grad_weight = (r * sum_gc).to(weight.dtype) if need_weight else None
+    return grad_x, grad_weight, sum_g.to(bias.dtype) if need_bias else None
 
 
 def _rows(t: Tensor) -> Tensor:

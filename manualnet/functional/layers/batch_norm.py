@@ -64,10 +64,7 @@ class BatchNormTraining(Function):
             fast = next((way for way in (native, _batch_norm_fast) if way.applies(x)), None)
             if fast is not None:
                 statistics = mean, v, ctx.eps, (grad_mean, grad_v)
-                grads = fast.backward(grad_out, x, weight, bias, *statistics, ctx.needs_input_grad[:3])
-                return *(
-                    None if grad is None else grad.to(t.dtype) for grad, t in zip(grads, (x, weight, bias), strict=True)
-                ), None
+                return *fast.backward(grad_out, x, weight, bias, *statistics, ctx.needs_input_grad), None
         cotangents = grad_mean, grad_v
         return *gradients(grad_out, x, weight, bias, mean, v, ctx.eps, cotangents, ctx.needs_input_grad), None
 
