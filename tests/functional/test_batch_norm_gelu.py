@@ -154,10 +154,14 @@ def test_errors_are_batch_norms(args):
         F.batch_norm_gelu(*args, None, None, training=True)
 
 
-@pytest.mark.parametrize("dtype", [torch.long, torch.complex64])
-def test_types_that_have_no_gelu_are_refused(dtype):
-    with pytest.raises(NotImplementedError, match="batch_norm"):
+@pytest.mark.parametrize(("dtype", "told"), [(torch.long, "must be floating"), (torch.complex64, "for real numbers")])
+def test_types_that_have_no_gelu_are_refused(dtype, told):
+    with pytest.raises(NotImplementedError, match=f"batch_norm.*{told}"):
         F.batch_norm_gelu(torch.ones(4, 3, dtype=dtype), None, None, training=True)
+
+
+def test_an_empty_row_stays_one_as_with_batch_norm():
+    assert F.batch_norm_gelu(torch.empty(0), None, None, training=True).shape == (0,)
 
 
 def test_the_module_is_a_batch_norm_with_gelu_after_it():
