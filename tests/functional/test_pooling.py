@@ -1,13 +1,18 @@
 """What the specs cannot say of pooling: ties, types, errors, the draw and compositions."""
 
+import sys
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from manualnet import functional as F
-from manualnet.functional.layers.avg_pool2d import _counts
+from manualnet.functional.layers._windows import spread
+from manualnet.functional.layers.avg_pool2d import AvgPool2d, _counts
 
 SEED = 20240122
+# The package's attribute of this name is the function.
+avg_pool2d_file = sys.modules[AvgPool2d.__module__]
 POOLS = {
     "max_pool2d": ((3, 2, 1), {}),
     "avg_pool2d": ((3, 2, 1), {"ceil_mode": True, "count_include_pad": False}),
@@ -48,6 +53,23 @@ def test_positions_are_pytorchs_and_without_gradient():
     assert torch.equal(y, expected)
     assert torch.equal(position, expected_position)
     assert not position.requires_grad
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 6, 12), (3, 6, 12)], ids=str)
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "copied"),
+    [((2, 3), None, 0, True), ((3, 2), (3, 2), 0, True), (3, 3, 1, False), (3, 2, 0, False), (4, 4, 0, False)],
+    ids=["side by side", "side by side, tall", "shifted by the padding", "overlapping", "with rows left over"],
+)
+def test_cotangents_of_means_are_copied_where_windows_fill_the_plane(
+    monkeypatch, shape, kernel, stride, padding, copied
+):
+    calls = []
+    monkeypatch.setattr(avg_pool2d_file, "spread", lambda *args: calls.append(1) or spread(*args))
+    x, settings = _image(*shape), (kernel, stride, padding)
+    ours, theirs = _run(F.avg_pool2d, x, *settings), _run(torch.nn.functional.avg_pool2d, x, *settings)
+    torch.testing.assert_close(ours, theirs)
+    assert bool(calls) is copied
 
 
 @pytest.mark.parametrize("name", POOLS)

@@ -41,7 +41,7 @@ def spread(grad_out: Tensor, kernel: tuple[int, ...]) -> Tensor:
     *batch, h, w = grad_out.shape
     kh, kw = kernel
     # Laid out as it came; what is wrapped cannot be asked how it lies.
-    if plain(grad_out) and grad_out.dim() == 4 and grad_out.is_contiguous(memory_format=torch.channels_last):
+    if plain(grad_out) and grad_out.is_contiguous(memory_format=torch.channels_last):
         n, c = batch
         rows = grad_out.permute(0, 2, 3, 1)[:, :, None, :, None].expand(n, h, kh, w, kw, c)
         return rows.reshape(n, h * kh, w * kw, c).permute(0, 3, 1, 2)

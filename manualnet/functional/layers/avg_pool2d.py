@@ -39,7 +39,8 @@ class AvgPool2d(Function):
         kernel = pair(kernel_size)
         stride = pair(stride) or kernel
         padding = pair(padding)
-        if padding == (0, 0) and stride == kernel and ctx.size == _covered(grad_out, kernel):
+        filled = all(n == m * k for n, m, k in zip(ctx.size, grad_out.shape[-2:], kernel, strict=True))
+        if filled and stride == kernel and padding == (0, 0):
             grad_x = spread(grad_out / (divisor or kernel[0] * kernel[1]), kernel)
             return grad_x, None, None, None, None, None, None
         (wide,) = widen(grad_out)
@@ -55,11 +56,6 @@ class AvgPool2d(Function):
     @staticmethod
     def jvp(ctx, x_dot, *_):
         return torch_F.avg_pool2d(x_dot, *ctx.settings)
-
-
-def _covered(grad_out: Tensor, kernel: tuple[int, ...]) -> tuple[int, int]:
-    """The size of a plane that windows without gaps fill."""
-    return grad_out.shape[-2] * kernel[0], grad_out.shape[-1] * kernel[1]
 
 
 def _counts(g: Tensor, axis: int, size: int, kernel: int, stride: int, padding: int, with_padding: bool) -> Tensor:
