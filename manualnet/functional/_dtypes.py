@@ -39,7 +39,7 @@ def autocast(name: str, *tensors):
 
 def autocast_type(name: str, tensor) -> torch.dtype | None:
     """The type that autocast would give ``tensor`` as an argument of ``name``; None where it stays as it is."""
-    if not torch._C._is_any_autocast_enabled() or not isinstance(tensor, Tensor):
+    if not isinstance(tensor, Tensor):
         return None
     device = tensor.device.type
     # The meta device has no autocast.

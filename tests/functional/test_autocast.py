@@ -52,6 +52,14 @@ def test_autocast_of_another_device_changes_nothing(device):
         torch.set_autocast_enabled("cuda", before)
 
 
+def test_a_weight_that_pytorch_uses_too_keeps_both_gradients():
+    x, weight = torch.ones(2, 3), torch.ones(4, 3, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        total = F.linear(x, weight) + torch.nn.functional.linear(x, weight)
+    total.sum().backward()
+    assert torch.equal(weight.grad, torch.full((4, 3), 4.0))
+
+
 @pytest.mark.parametrize(
     "pool",
     [lambda x: F.avg_pool2d(x, 2), lambda x: F.avg_pool2d(x, 3, 1), lambda x: F.adaptive_avg_pool2d(x, 3)],

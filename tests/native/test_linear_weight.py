@@ -1,9 +1,12 @@
 """The weight gradient of a linear layer under autocast: bfloat16 products, summed and handed on in float32."""
 
+import sys
+
 import pytest
 import torch
 
 from manualnet import functional as F
+from manualnet.functional.layers.linear import Linear
 from manualnet.native import available
 from manualnet.native.conv2d_weight import linear_weight
 
@@ -42,3 +45,13 @@ def test_a_nan_reaches_the_sums_that_it_belongs_to_alone():
     spoilt = linear_weight(g, x).isnan()
     assert spoilt[5].all()
     assert spoilt.sum() == 128
+
+
+def test_it_leaves_a_graph_that_is_recorded_alone(monkeypatch):
+    ran = []
+    monkeypatch.setattr(sys.modules[Linear.__module__], "linear_weight", lambda *args: ran.append(args))
+    x, weight = torch.randn(64, 128).bfloat16(), torch.randn(64, 128).bfloat16().requires_grad_()
+    y = F.linear(x, weight)
+    for recorded in (False, True):
+        torch.autograd.grad(y, weight, torch.ones_like(y), create_graph=recorded, retain_graph=True)
+        assert len(ran) == 1

@@ -202,9 +202,9 @@ def batch_norm(
     return y
 
 
-def track(x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, mean, v, momentum: float) -> None:
+def track(x, running_mean, running_var, mean, v, momentum) -> None:
     """Move the running statistics, if there are any, towards those of the batch ``x``."""
-    if running_mean is not None and running_var is not None and x.numel():
+    if running_mean is not None and x.numel():
         m = count(x)
         with torch.no_grad():
             _Track.apply(running_mean, mean, momentum)

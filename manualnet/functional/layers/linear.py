@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from manualnet.functional._dtypes import autocast, autocast_type
+from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
@@ -23,17 +23,16 @@ class Linear(Function):
         ∂L/∂b_j  = Σ_n g_nj             ∂L/∂b = Σ G       over all leading axes
 
     Saved: X where W's gradient is wanted and W where X's is. A W of one axis (in) is one unit without its axis.
-    Autocast's rounding of W to half precision happens in here: ∂L/∂W, summed in float32, is not rounded then.
+    Autocast rounds W to half precision in here, not before: ∂L/∂W, summed in float32, is not rounded then.
     """
 
     @staticmethod
-    def forward(x, weight, bias, rounded):
-        weight = weight.to(rounded)
+    def forward(x, weight, bias):
         return torch.nn.functional.linear(x, weight, bias)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, weight, bias, ctx.rounded = inputs
+        x, weight, bias = inputs
         ctx.unit, ctx.weight_type = weight.dim() == 1, weight.dtype
         ctx.bias = Like.of(bias)
         save(ctx, x if wanted(ctx, 1) else None, weight if wanted(ctx, 0) else None)
@@ -45,33 +44,27 @@ class Linear(Function):
         # One unit without its axis is given the axis for the products, and loses it again.
         g = grad_out.unsqueeze(-1) if ctx.unit else grad_out
         if ctx.needs_input_grad[0]:
-            weight = weight.to(ctx.rounded)
-            grad_x = g @ (weight.unsqueeze(0) if ctx.unit else weight)
+            rounded = weight.to(g.dtype)
+            grad_x = g @ (rounded.unsqueeze(0) if ctx.unit else rounded)
         if ctx.needs_input_grad[1]:
             rows = math.prod(x.shape[:-1])  # reshape(-1, …) cannot count rows of no elements
-            rule = _product_in_float32 if ctx.weight_type is torch.float32 else _product
-            grad_weight = rule(g.reshape(rows, g.shape[-1]), x.reshape(rows, x.shape[-1]))
-            grad_weight = (grad_weight.squeeze(0) if ctx.unit else grad_weight).to(ctx.weight_type)
+            grad_weight = _product(g.reshape(rows, g.shape[-1]), x.reshape(rows, x.shape[-1])).to(ctx.weight_type)
+            grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
         if ctx.needs_input_grad[2]:
             grad_bias = ctx.bias.gradient(grad_out)
-        return grad_x, grad_weight, grad_bias, None
+        return grad_x, grad_weight, grad_bias
 
     @staticmethod
-    def jvp(ctx, x_t, weight_t, bias_t, _):
+    def jvp(ctx, x_t, weight_t, bias_t):
         x, weight = ctx.saved_tensors
-        weight, weight_t = weight.to(ctx.rounded), weight_t.to(ctx.rounded)
         y_t = torch.nn.functional.linear(x_t, weight) + torch.nn.functional.linear(x, weight_t)
         return y_t if bias_t is None else y_t + bias_t
 
 
 def _product(g: Tensor, x: Tensor) -> Tensor:
-    return g.t() @ x
-
-
-def _product_in_float32(g: Tensor, x: Tensor) -> Tensor:
-    """Gᵀ X of bfloat16 in float32, where compiled code sums it."""
+    """Gᵀ X; of bfloat16 in float32, where compiled code sums it."""
     product = linear_weight(g, x) if plain(g, x) else None
-    return _product(g, x) if product is None else product
+    return g.t() @ x if product is None else product
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -109,4 +102,4 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"and weight {tuple(weight.shape)} (out, in)"
         )
     input, bias = autocast("linear", input, bias)
-    return Linear.apply(input, weight, bias, autocast_type("linear", weight) or weight.dtype)
+    return Linear.apply(input, weight, bias)
