@@ -177,7 +177,7 @@ def test_per_example_gradients_and_hessian(name):
     ],
 )
 def test_errors_have_pytorchs_type(name, args, kwargs):
-    for x in (torch.ones(1, 2, 4, 4), torch.ones(4, 4)):
+    for x in (torch.ones(1, 2, 4, 4), torch.ones(4, 4), torch.ones(1, 256, 4, 4)):
         with pytest.raises(Exception) as expected:  # noqa: PT011
             getattr(torch.nn.functional, name)(x, *args, **kwargs)
         with pytest.raises(expected.type):

@@ -71,7 +71,7 @@ def _tile(x, kernel_size, stride, padding, dilation, ceil_mode) -> tuple[int, in
 def _positions(place: Tensor, tile: tuple[int, int], width: int) -> Tensor:
     """Positions in the plane, of places in windows that lie side by side."""
     place = place.long()  # a byte does not hold a width of 256
-    rows, columns = (torch.arange(n, device=place.device) * t for n, t in zip(place.shape[-2:], tile, strict=True))
+    rows, columns = (torch.arange(n, device=place.device) * t for n, t in zip(place.shape[2:], tile, strict=True))
     return (rows[:, None] + place // tile[1]) * width + columns + place % tile[1]
 
 
