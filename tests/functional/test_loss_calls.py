@@ -164,6 +164,14 @@ def test_types_and_their_errors_are_pytorchs(name, dtypes, reduction):
     [
         ("hinge_loss", (_x(3, 4), tensor([0, 4, 1])), {}, IndexError, "target 4 .* 0 to 3$"),
         ("hinge_loss", (_x(3, 4), tensor([0, -1, 1])), {}, IndexError, "target -1 is out of bounds"),
+        (
+            "cross_entropy",
+            (_x(3, 4), tensor([-100, 7, 1])),
+            {},
+            IndexError,
+            "target 7 is out of bounds.*-100 to ignore",
+        ),
+        ("nll_loss", (_x(3, 4), tensor([-100, 7, 1])), {}, IndexError, "target 7 is out of bounds.*-100 to ignore"),
         ("hinge_loss", (_x(3, 4, 2), _i(3, 2)), {}, ValueError, "shape"),
         ("hinge_loss", (_x(3, 4), _i(2)), {}, ValueError, "one target per example"),
         ("hinge_loss", (_x(3, 4), _x(3)), {}, RuntimeError, "torch.int64"),

@@ -60,8 +60,7 @@ def refuse_beyond(input: Tensor, target: Tensor, ignore_index: int | None = None
     if ignore_index is not None:
         wrong = wrong & (target != ignore_index)
         allowed += f" (or {ignore_index} to ignore it)"
-    if wrong.any():
-        raise IndexError(f"target {target[wrong][0].item()} is out of bounds: the classes are {allowed}") from None
+    raise IndexError(f"target {target[wrong][0].item()} is out of bounds: the classes are {allowed}") from None
 
 
 def counted(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: torch.dtype):
