@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -23,8 +24,9 @@ The settings are options of experiments.cifar, one from the next parted by the w
 
   python -m experiments.race --seeds 10 3 -- --recipe fast94 vs --recipe airbench94 --gradients automatic
 
-Seconds count normalising the pictures, training (augmentation and whitening included) and the test. The ratio is that
-of the mean seconds to those of the last setting. Let nothing else run meanwhile."""
+Accuracy is that on the test set (with --no-test on the validation set), mean ± standard deviation, and the mean less
+its standard error. Seconds count normalising the pictures, training (augmentation and whitening included) and the test;
+the ratio is that of the mean seconds to those of the last setting. Let nothing else run meanwhile."""
 
 
 @dataclass
@@ -122,9 +124,10 @@ def parse(arguments: list[str]) -> tuple[list[Runner], Path]:
 
 
 def table(records: list[dict]) -> Table:
-    shown = Table("setting", "runs", "accuracy %", "less its error", "seconds", "ratio")
-    for column in shown.columns[1:]:
-        column.justify, column.no_wrap = "right", True
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column("setting", min_width=14)
+    for name in ("runs", "accuracy, %", "mean − error", "seconds", "ratio"):
+        shown.add_column(name, justify="right", min_width=max(map(len, name.split())))
     for r in records:
         shown.add_row(
             r["options"],
