@@ -202,3 +202,12 @@ def test_a_target_that_does_not_move_brings_no_infinity():
     x, t = tensor([0.0, 1.0]), tensor([0.0, 1.0])
     _, slope = torch.func.jvp(lambda x: functional.binary_cross_entropy(x, t), (x,), (torch.ones(2),))
     assert slope == 0
+
+
+@pytest.mark.parametrize("name", ["l1_loss", "mse_loss"])
+def test_weights_of_half_precision_do_not_shorten_the_gradient_of_floats(name):
+    x, target, weight = torch.randn(3, 40).unbind()
+    weight, loss = weight.bfloat16(), getattr(functional, name)
+    grad = _value_and_gradients(loss, x, target, weight=weight)[1]
+    exact = _value_and_gradients(loss, x.double(), target.double(), weight=weight.double())[1]
+    torch.testing.assert_close(grad.double(), exact, rtol=1e-6, atol=0)

@@ -65,14 +65,16 @@ class BinaryCrossEntropyWithLogits(Function):
         x, target, weight, pos_weight = ctx.saved_tensors
         each = share(grad_out, ctx.reduction, x.numel())
         if weight is not None:
-            each = widen(each)[0] * widen(weight)[0]
+            each = each * widen(weight)[0]
         grad_x = grad_target = None
-        if ctx.needs_input_grad[0] and pos_weight is None:
-            grad_x = _times_slope(x, target, each)
-        z, t, v, each = widen(x, target, pos_weight, each)
-        if ctx.needs_input_grad[0] and v is not None:
-            grad_x = (each * BinaryCrossEntropyWithLogits.slope_x(z, t, v)).to(x.dtype)
+        if ctx.needs_input_grad[0]:
+            if pos_weight is None:
+                grad_x = _times_slope(x, target, each)
+            else:
+                z, t, v = widen(x, target, pos_weight)
+                grad_x = (each * BinaryCrossEntropyWithLogits.slope_x(z, t, v)).to(x.dtype)
         if ctx.needs_input_grad[1]:
+            z, v = widen(x, pos_weight)
             grad_target = (each * BinaryCrossEntropyWithLogits.slope_target(z, v)).to(target.dtype)
         return grad_x, grad_target, None, None, None
 
