@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from manualnet.functional._dtypes import autocast, widen
+from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._fused import fused, summed
@@ -16,7 +16,7 @@ def _squares(x: Tensor, t: Tensor) -> Tensor:
 
 @fused("(x - t) * g")
 def _slope(x: Tensor, t: Tensor, g: Tensor) -> Tensor:
-    return difference(x, t) * widen(g)[0]
+    return difference(x, t) * g
 
 
 class SquaredError(Function):

@@ -44,8 +44,7 @@ class TripletLoss(Function):
     def backward(ctx, grad_out):
         a, p, n = ctx.saved_tensors
         brackets = TripletLoss.brackets(a, p, n, ctx.margin)
-        (g,) = widen(grad_out)
-        each = 2 * share(g, ctx.reduction, brackets.numel()) * violated(brackets)
+        each = 2 * share(grad_out, ctx.reduction, brackets.numel()) * violated(brackets)
         needs_a, needs_p, needs_n, *_ = ctx.needs_input_grad
         grad_a = _rows_times(each, n, p).to(a.dtype) if needs_a else None
         grad_p = _rows_times(each, p, a).to(p.dtype) if needs_p else None
