@@ -29,7 +29,7 @@ from experiments.lessons.figures.style import styled
 from experiments.training import recipes, results
 from experiments.training.config import Config
 from experiments.training.device import pick_precision
-from experiments.training.errors import UsageError
+from experiments.training.errors import UsageError, reported
 from experiments.training.models import MODELS
 from manualnet import native
 from manualnet.specs import SPECS
@@ -216,13 +216,8 @@ def _heading(machine: dict) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     options = tyro.cli(Options, args=arguments, prog="python -m experiments.benchmark")
-    try:
+    with reported():
         sys.exit(run(options, Console()))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 if __name__ == "__main__":

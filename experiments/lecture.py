@@ -15,7 +15,7 @@ from experiments.lessons.row import Row
 from experiments.lessons.show import document, notebooks, quiz, terminal
 from experiments.lessons.show.board import Board
 from experiments.lessons.work import Drawing, Question, Work
-from experiments.training.errors import UsageError
+from experiments.training.errors import UsageError, reported
 
 
 @dataclasses.dataclass
@@ -140,16 +140,11 @@ def run(options: Options, console: Console) -> int:
 def main(arguments: list[str] | None = None) -> None:
     options = tyro.cli(Options, args=arguments, prog="python -m experiments.lecture")
     torch.set_num_threads(1)  # the rows' tensors are small: handing them to a second thread takes longer than the work
-    try:
-        sys.exit(run(options, Console()))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        print(f"error: {error.filename or ''} {error.strerror or error}".replace("  ", " "), file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    with reported():
+        try:
+            sys.exit(run(options, Console()))
+        except OSError as error:
+            raise UsageError(f"{error.filename or ''} {error.strerror or error}".strip()) from error
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.training import results
-from experiments.training.errors import UsageError
+from experiments.training.errors import UsageError, reported
 
 ABOUT = """Train several settings over several seeds, in turns, each run a process of its own, and compare them.
 
@@ -148,7 +148,7 @@ def _told(value: float | None, digits: int, deviation: float | None = None) -> s
 
 def main(arguments: list[str] | None = None) -> None:
     console = Console()
-    try:
+    with reported():
         runners, folder = parse(sys.argv[1:] if arguments is None else arguments)
         for runner, seed in order(runners):
             runner.run(seed, folder)
@@ -160,11 +160,6 @@ def main(arguments: list[str] | None = None) -> None:
         records = [runner.record() for runner in runners]
         results.write_json(folder / "race.json", {"settings": records})
         console.print(table(records))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 if __name__ == "__main__":

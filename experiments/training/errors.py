@@ -1,5 +1,9 @@
 """What can go wrong without a fault in the program: each message is one line, made to be printed."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UsageError(Exception):
     """What was asked for cannot be done here, and what to ask for instead."""
@@ -15,3 +19,15 @@ class Unreachable(DataError):
 
 class Refused(DataError):
     """There was an answer, and it was no: the address is wrong or its server will not give the file."""
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """A mistake of the user's ends the program with its line and status 2, an interruption with 130."""
+    try:
+        yield
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
