@@ -1,7 +1,9 @@
 """The proof of ``manualnet.functional``, run in a forked child until something notices the fault.
 
-The engine's properties come first, function by function (after the first of them the tests that noticed other faults of
-the file), then the doctests of the file, the tests that name one of them, and at last those that name no function.
+The engine's properties come first, of the first function that the file concerns; then the tests that noticed other
+faults of the file, and all that are quick: they tell faults of what many functions share, which the properties of each
+in turn would look for in vain. The properties of the other functions, the file's doctests and the slower tests follow.
+In all of these, tests that name one of the functions come before those that name none.
 """
 
 import doctest
@@ -16,8 +18,9 @@ from experiments.mutate.concerns import ROOT, concerned, module_of
 from experiments.mutate.mutants import Mutant, plant
 from experiments.mutate.planting import install
 
+QUICK = ["tests/functional", "--ignore=tests/functional/test_hypothesis.py"]
 TESTS = [
-    "tests/functional",
+    "tests/functional/test_hypothesis.py",
     "tests/native",
     "tests/nn",
     "tests/test_devices.py",
@@ -82,6 +85,8 @@ class Proof:
             return caught
         # A fault may make a test disappear: those that are left are asked below.
         if recent and (failed := _pytest(*recent, allowed=[_NOT_FOUND])):
+            return Catch("test", failed)
+        if failed := _pytest(*QUICK, names=names):
             return Catch("test", failed)
         if caught := self._by_engine(names[1:], skip=SLOW):
             return caught

@@ -46,15 +46,11 @@ def _compiled(
         @functools.wraps(formula)
         def rule(*arguments):
             if elementwise.worth(arguments[0]):
-                arrays: dict[str, Tensor] = {}
-                numbers: dict[str, Tensor | float] = {}
-                for name, a in zip(names, arguments, strict=True):
-                    (arrays if isinstance(a, Tensor) and a.dim() else numbers)[name] = a
-                cotangents = [a for a in numbers.values() if isinstance(a, Tensor)]
-                tensors = [*arrays.values()]
-                if elementwise.alike(tensors) and plain(*tensors, *cotangents):
-                    values = [a.item() if isinstance(a, Tensor) else a for a in numbers.values()]
-                    out = kernel.run(expression, headers, (*arrays, *numbers), tensors, values)
+                tensors = [a for a in arguments if isinstance(a, Tensor)]
+                arrays = [t for t in tensors if t.dim()]
+                if elementwise.alike(arrays) and plain(*tensors):
+                    order, numbers = _numbers_last(names, arguments)
+                    out = kernel.run(expression, headers, order, arrays, numbers)
                     if out is not None:
                         return out
             return formula(*arguments)
@@ -63,3 +59,9 @@ def _compiled(
         return rule
 
     return decorate
+
+
+def _numbers_last(names: tuple[str, ...], arguments: tuple) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The names of arrays before those of numbers, and the numbers."""
+    numbers = {n: float(a) for n, a in zip(names, arguments, strict=True) if not (isinstance(a, Tensor) and a.dim())}
+    return (*(n for n in names if n not in numbers), *numbers), (*numbers.values(),)

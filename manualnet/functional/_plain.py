@@ -11,16 +11,16 @@ def ordinary(*tensors: Tensor | None) -> bool:
     """True where every tensor holds its own numbers: no subclass, fake, functorch wrapper, dual or traced tensor."""
     if torch.compiler.is_compiling() or forward_ad._current_level >= 0 or _functorch.peek_interpreter_stack():
         return False
-    return all(
-        t is None
-        or (
+    # Loops, here and below: every fast path asks, and a generator costs as much as the questions.
+    for t in tensors:
+        if t is not None and not (
             type(t) in (Tensor, nn.Parameter)
             and t.layout is torch.strided
             and not _functorch.is_legacy_batchedtensor(t)
             and not torch._is_functional_tensor(t)
-        )
-        for t in tensors
-    )
+        ):
+            return False
+    return True
 
 
 def plain(*tensors: Tensor | None) -> bool:
@@ -31,7 +31,12 @@ def plain(*tensors: Tensor | None) -> bool:
     """
     if torch.is_grad_enabled() or not ordinary(*tensors):
         return False
-    return not any(t is not None and (t.is_neg() or t._is_zerotensor()) for t in tensors)
+    for t in tensors:
+        if t is None:
+            continue
+        if t.is_neg() or t._is_zerotensor():
+            return False
+    return True
 
 
 def readable(tensor: Tensor) -> bool:

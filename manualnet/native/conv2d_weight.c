@@ -1,9 +1,10 @@
 // The weight gradient of a convolution without groups: dw[i][j][c][o] is the sum over n, p, q of g[n][p][q][o] times
 // x[n][p s + i d][q s + j d][c], with stride s and dilation d of each axis.
 //
-// Nothing is unfolded. A tile of 6 input channels by 4 vectors of output channels stays in registers while positions
-// run; the input is read by broadcasting one number, the cotangent a vector at a time. In bfloat16 a number is a pair:
-// the same place in two pictures, which the processor multiplies and adds in one step. Sums are float32 throughout.
+// Nothing is unfolded. A tile of 6 input channels by WIDE vectors of output channels stays in registers while positions
+// run; the input is read by broadcasting one number, the cotangent a vector at a time. In bfloat16 a number is a pair
+// where the processor multiplies and adds two in one step: the same place in two pictures. Where it does not, numbers
+// are widened as they are packed. Sums are float32 throughout.
 
 #include <stdlib.h>
 
@@ -13,7 +14,15 @@
 #include <immintrin.h>
 #endif
 
-enum { LANES = 16, WIDE = 4, TALL = 6, CACHE = 640 * 1024 };
+// As many sums as the registers hold: 24 of 32 with AVX-512, 12 of 16 with AVX2, 24 of 32 half as long with NEON.
+#if defined(__AVX512F__)
+enum { LANES = 16, WIDE = 4, CACHE = 640 * 1024 };
+#define EACH_WIDTH(TYPE, TALL_, OF) OF(TYPE, TALL_, 1) OF(TYPE, TALL_, 2) OF(TYPE, TALL_, 3) OF(TYPE, TALL_, 4)
+#else
+enum { LANES = 8, WIDE = 2, CACHE = 320 * 1024 };
+#define EACH_WIDTH(TYPE, TALL_, OF) OF(TYPE, TALL_, 1) OF(TYPE, TALL_, 2)
+#endif
+enum { TALL = 6 };
 
 typedef float vector __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
@@ -25,7 +34,11 @@ static inline long least(long a, long b) { return a < b ? a : b; }
 
 // One packed element: 32 bits, either a float or the bfloat16 of two pictures side by side.
 #define PACK_float(a, b, i) (((const uint32_t *)(a))[i])
+#if defined(__AVX512BF16__)
 #define PACK_bfloat16(a, b, i) (((const uint16_t *)(a))[i] | (b ? (uint32_t)((const uint16_t *)(b))[i] << 16 : 0))
+#else
+#define PACK_bfloat16(a, b, i) ((uint32_t)((const uint16_t *)(a))[i] << 16)
+#endif
 
 static inline vector fma_float(vector sum, uint32_t x, const uint32_t *g) {
     float number;
@@ -37,6 +50,8 @@ static inline vector fma_float(vector sum, uint32_t x, const uint32_t *g) {
 static inline vector fma_bfloat16(vector sum, uint32_t x, const uint32_t *g) {
     return (vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32((int)x), (__m512bh)_mm512_loadu_si512(g));
 }
+#else
+#define fma_bfloat16 fma_float
 #endif
 
 // A tile of `tall` channels by `wide` vectors over all places of `units` packed pictures.
@@ -59,14 +74,14 @@ static inline vector fma_bfloat16(vector sum, uint32_t x, const uint32_t *g) {
             for (int v = 0; v < WIDE_; v++) *(loose *)(dw + t * dw_row + v * LANES) += sum[t][v];                      \
     }
 
-#define TILES_OF(TYPE, TALL_) TILE(TYPE, TALL_, 1) TILE(TYPE, TALL_, 2) TILE(TYPE, TALL_, 3) TILE(TYPE, TALL_, 4)
-#define NAMES_OF(TYPE, TALL_)                                                                                          \
-    {tile_##TYPE##_##TALL_##_1, tile_##TYPE##_##TALL_##_2, tile_##TYPE##_##TALL_##_3, tile_##TYPE##_##TALL_##_4}
+#define NAME(TYPE, TALL_, WIDE_) tile_##TYPE##_##TALL_##_##WIDE_,
+#define TILES_OF(TYPE, TALL_) EACH_WIDTH(TYPE, TALL_, TILE)
+#define NAMES_OF(TYPE, TALL_) {EACH_WIDTH(TYPE, TALL_, NAME)}
 
 typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *, long, long, long, long, long);
 
 // Channels are packed in blocks of 6, each block a plane of its own with its border of zeros; the rest is one block
-// of fewer. Output channels likewise in blocks of 4 vectors, filled up with zeros to whole vectors.
+// of fewer. Output channels likewise in blocks of WIDE vectors, filled up with zeros to whole vectors.
 #define GRADIENT(TYPE, SIZE, TOGETHER)                                                                                 \
     TILES_OF(TYPE, 1) TILES_OF(TYPE, 2) TILES_OF(TYPE, 3) TILES_OF(TYPE, 4) TILES_OF(TYPE, 5) TILES_OF(TYPE, 6)        \
     static const tile tiles_##TYPE[TALL][WIDE] = {NAMES_OF(TYPE, 1), NAMES_OF(TYPE, 2), NAMES_OF(TYPE, 3),             \
@@ -166,7 +181,11 @@ GRADIENT(float, 4, 1)
 
 #if defined(__AVX512BF16__)
 GRADIENT(bfloat16, 2, 2)
+#else
+GRADIENT(bfloat16, 2, 1)
+#endif
 
+#if defined(__AVX512BF16__)
 // The same for matrices: dw[c][o] is the sum over rows n of x[n][c] g[n][o], n even. The rows are the places of two pictures
 // one pixel high, the first half of them and the second. Threads share out the columns of g, so that nobody's sums
 // have to be added up.

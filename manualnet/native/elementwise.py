@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, fits, pointer, threads_for
+from manualnet.native.call import NAMES, fits, threads_for
 
 # Elements below which a call is over before a compiled path pays.
-_WORTH = 1 << 11
+_WORTH = 1 << 9
 
 
 def worth(tensor: Tensor) -> bool:
@@ -23,11 +23,10 @@ def alike(tensors: list[Tensor]) -> bool:
     """Of one type, one shape and one layout without holes, all on the CPU."""
     first = tensors[0]
     dtype, shape, strides = first.dtype, first.shape, first.stride()
-    return (
-        first.is_cpu
-        and all(t.dtype is dtype and t.shape == shape and t.stride() == strides for t in tensors[1:])
-        and (first.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(first))
-    )
+    for t in tensors[1:]:
+        if not (t.dtype is dtype and t.shape == shape and t.stride() == strides):
+            return False
+    return first.is_cpu and (first.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(first))
 
 
 def run(
@@ -37,12 +36,17 @@ def run(
     library = load("numbers.h", *headers, text=_source(expression, names, len(tensors)))
     if library is None:
         return None
-    first = tensors[0]
-    out, count = torch.empty_like(first), first.numel()
-    constants = (ctypes.c_double * len(numbers))(*numbers)
-    kernel = getattr(library, f"run_{NAMES[first.dtype]}")
-    kernel(*map(pointer, (*tensors, out)), constants, ctypes.c_long(count), threads_for(count))
+    out = torch.empty_like(tensors[0])
+    call(getattr(library, "run_" + NAMES[out.dtype]), [*tensors, out], numbers, out.numel())
     return out
+
+
+def call(kernel, tensors: list[Tensor], numbers: Sequence[float], count: int) -> None:
+    """A kernel that takes addresses, numbers, the number of elements and of threads."""
+    constants = (ctypes.c_double * len(numbers))(*numbers) if numbers else None
+    if kernel.argtypes is None:
+        kernel.argtypes = [*[ctypes.c_void_p] * len(tensors), ctypes.c_void_p, ctypes.c_long, ctypes.c_int]
+    kernel(*[t.data_ptr() for t in tensors], constants, count, threads_for(count))
 
 
 def parameters(names: tuple[str, ...], tensors: int) -> tuple[str, str, str]:

@@ -1,6 +1,5 @@
 """The sum of a formula over all elements in one pass over memory, compiled from an expression in C."""
 
-import ctypes
 from collections.abc import Sequence
 from functools import cache
 
@@ -8,8 +7,8 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, pointer, threads_for
-from manualnet.native.elementwise import parameters
+from manualnet.native.call import NAMES
+from manualnet.native.elementwise import call, parameters
 
 
 def run(
@@ -19,11 +18,8 @@ def run(
     library = load("numbers.h", "share.h", *headers, text=_source(expression, names, len(tensors)))
     if library is None:
         return None
-    first, total = tensors[0], torch.empty((), dtype=torch.float32)
-    count = first.numel()
-    constants = (ctypes.c_double * len(numbers))(*numbers)
-    kernel = getattr(library, f"sum_{NAMES[first.dtype]}")
-    kernel(*map(pointer, (*tensors, total)), constants, ctypes.c_long(count), threads_for(count))
+    total = torch.empty((), dtype=torch.float32)
+    call(getattr(library, "sum_" + NAMES[tensors[0].dtype]), [*tensors, total], numbers, tensors[0].numel())
     return total
 
 

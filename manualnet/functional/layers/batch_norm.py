@@ -125,15 +125,16 @@ class BatchNormEvaluation(Function):
 class _Track(Function):
     """running ← (1 - momentum) running + momentum · batch, in place and without a derivative.
 
-    A Function, because torch.func lets no other Python code write to a buffer that the differentiated function
-    captured; PyTorch's kernel may.
+    The batch's variance is the unbiased one, of m elements. A Function, because torch.func lets no other Python code
+    write to a buffer that the differentiated function captured; PyTorch's kernel may.
     """
 
     @staticmethod
-    def forward(running, batch, momentum):
-        wide, batch = widen(running, batch)
-        running.copy_((1 - momentum) * wide + momentum * batch)
-        return torch.zeros((), dtype=torch.bool, device=running.device)
+    def forward(running_mean, running_var, mean, v, m, momentum):
+        for running, batch, share in ((running_mean, mean, momentum), (running_var, v, momentum * (m / (m - 1)))):
+            wide, batch = widen(running, batch)
+            running.copy_((1 - momentum) * wide + share * batch)
+        return torch.zeros((), dtype=torch.bool, device=running_mean.device)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -141,7 +142,7 @@ class _Track(Function):
 
     @staticmethod
     def backward(ctx, _):
-        return None, None, None
+        return None, None, None, None, None, None
 
     @staticmethod
     def jvp(ctx, *_):
@@ -205,10 +206,11 @@ def batch_norm(
 def track(x, running_mean, running_var, mean, v, momentum) -> None:
     """Move the running statistics, if there are any, towards those of the batch ``x``."""
     if running_mean is not None and x.numel():
-        m = count(x)
+        statistics = running_mean, running_var, mean, v
         with torch.no_grad():
-            _Track.apply(running_mean, mean, momentum)
-            _Track.apply(running_var, v * (m / (m - 1)), momentum)
+            # Where nobody transforms, the way round by a Function would take as long as a small batch itself.
+            move = _Track.forward if plain(*statistics) else _Track.apply
+            move(*statistics, count(x), momentum)
 
 
 def check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: float) -> None:
