@@ -22,9 +22,10 @@ def module_of(file: str) -> str:
 
 @cache
 def concerned(file: str) -> tuple[str, ...]:
-    """The names of public functions; none for a package's ``__init__``, which is no part of any."""
-    module = module_of(file)
-    return tuple(sorted(name for name, home in _homes().items() if module in _behind(home)))
+    """Names of public functions, the file's own first; none for a package's ``__init__``, which is no part of any."""
+    module, homes = module_of(file), _homes()
+    names = (name for name, home in homes.items() if module in _behind(home))
+    return tuple(sorted(names, key=lambda name: (homes[name] != module, name)))
 
 
 @cache

@@ -1,6 +1,6 @@
 """The proof of ``manualnet.functional``, run in a forked child until something notices the fault.
 
-The engine's properties come first, of the first function that the file concerns; then the tests that noticed other
+The engine's properties come first, of the first functions that the file concerns; then the tests that noticed other
 faults of the file, and all that are quick: they tell faults of what many functions share, which the properties of each
 in turn would look for in vain. The properties of the other functions, the file's doctests and the slower tests follow.
 In all of these, tests that name one of the functions come before those that name none.
@@ -30,6 +30,7 @@ TESTS = [
 # Properties that compile, which takes seconds a function: asked last.
 SLOW = ["autocast", "compile", "compile keeps the rule", "compile dynamic", "export", "inductor"]
 SAMPLES = "samples"
+_FIRST = 6  # functions whose properties are asked before any test
 _NOT_FOUND = 4  # pytest's exit code where it is handed a test that is not there
 # What the proof imports beside manualnet: once, in the parent, which must not import manualnet.
 PRELOADED = """
@@ -81,14 +82,14 @@ class Proof:
             importlib.import_module("manualnet.specs")
         except BaseException:
             return Catch("import", "")
-        if caught := self._by_engine(names[:1], skip=SLOW):
+        if caught := self._by_engine(names[:_FIRST], skip=SLOW):
             return caught
         # A fault may make a test disappear: those that are left are asked below.
         if recent and (failed := _pytest(*recent, allowed=[_NOT_FOUND])):
             return Catch("test", failed)
         if failed := _pytest(*QUICK, names=names):
             return Catch("test", failed)
-        if caught := self._by_engine(names[1:], skip=SLOW):
+        if caught := self._by_engine(names[_FIRST:], skip=SLOW):
             return caught
         if _doctests(file):
             return Catch("doctest", "")
