@@ -58,8 +58,15 @@ def test_positions_are_pytorchs_and_without_gradient():
 @pytest.mark.parametrize("shape", [(2, 3, 6, 12), (3, 6, 12)], ids=str)
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding", "copied"),
-    [((2, 3), None, 0, True), ((3, 2), (3, 2), 0, True), (3, 3, 1, False), (3, 2, 0, False), (4, 4, 0, False)],
-    ids=["side by side", "side by side, tall", "shifted by the padding", "overlapping", "with rows left over"],
+    [
+        pytest.param((2, 3), None, 0, True, id="side by side"),
+        pytest.param((3, 2), (3, 2), 0, True, id="side by side, tall"),
+        pytest.param(3, 3, 1, False, id="shifted by the padding"),
+        pytest.param(3, 2, 0, False, id="overlapping"),
+        # Two windows of 3 in 6 rows, which start 2 rows apart: as many as would lie side by side.
+        pytest.param(3, (2, 3), 0, False, id="overlapping, though they could fill it"),
+        pytest.param(4, 4, 0, False, id="with rows left over"),
+    ],
 )
 def test_cotangents_of_means_are_copied_where_windows_fill_the_plane(
     monkeypatch, shape, kernel, stride, padding, copied
