@@ -35,8 +35,10 @@ static inline long least(long a, long b) { return a < b ? a : b; }
 // One packed element: 32 bits, either a float or the bfloat16 of two pictures side by side.
 #define PACK_float(a, b, i) (((const uint32_t *)(a))[i])
 #if defined(__AVX512BF16__)
+enum { PAIR = 2 };
 #define PACK_bfloat16(a, b, i) (((const uint16_t *)(a))[i] | (b ? (uint32_t)((const uint16_t *)(b))[i] << 16 : 0))
 #else
+enum { PAIR = 1 };
 #define PACK_bfloat16(a, b, i) ((uint32_t)((const uint16_t *)(a))[i] << 16)
 #endif
 
@@ -179,20 +181,15 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
 
 GRADIENT(float, 4, 1)
 
-#if defined(__AVX512BF16__)
-GRADIENT(bfloat16, 2, 2)
-#else
-GRADIENT(bfloat16, 2, 1)
-#endif
+GRADIENT(bfloat16, 2, PAIR)
 
-#if defined(__AVX512BF16__)
-// The same for matrices: dw[c][o] is the sum over rows n of x[n][c] g[n][o], n even. The rows are the places of two pictures
-// one pixel high, the first half of them and the second. Threads share out the columns of g, so that nobody's sums
+// The same for matrices: dw[c][o] is the sum over rows n of x[n][c] g[n][o], n even. The rows are the places of a picture
+// one pixel high, or of two, the first half of them and the second. Threads share out the columns of g, so that nobody's sums
 // have to be added up.
 int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long n, long c, long o, int threads) {
-    long half = n / 2, blocks = (o + WIDE * LANES - 1) / (WIDE * LANES);
-    shape s = {.oh = 1, .ow = half, .sh = 1, .sw = 1};
-    uint32_t *xs = malloc(half * c * 4), *gs = malloc(half * o * 4);
+    long places = n / PAIR, blocks = (o + WIDE * LANES - 1) / (WIDE * LANES);
+    shape s = {.oh = 1, .ow = places, .sh = 1, .sw = 1};
+    uint32_t *xs = malloc(places * c * 4), *gs = malloc(places * o * 4);
     if (!xs || !gs) {
         free(xs);
         free(gs);
@@ -203,16 +200,16 @@ int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long
 #pragma omp for nowait
         for (long block = 0; block < (c + TALL - 1) / TALL; block++) {
             long first = block * TALL, tall = least(TALL, c - first);
-            for (long p = 0; p < half; p++)
+            for (long p = 0; p < places; p++)
                 for (long t = 0; t < tall; t++)
-                    xs[first * half + p * tall + t] = PACK_bfloat16(x, x + half * c, p * c + first + t);
+                    xs[first * places + p * tall + t] = PACK_bfloat16(x, x + places * c, p * c + first + t);
         }
 #pragma omp for
         for (long block = 0; block < blocks; block++) {
             long first = block * WIDE * LANES, wide = least(WIDE * LANES, o - first);
-            for (long p = 0; p < half; p++)
+            for (long p = 0; p < places; p++)
                 for (long i = 0; i < wide; i++)
-                    gs[first * half + p * wide + i] = PACK_bfloat16(g, g + half * o, p * o + first + i);
+                    gs[first * places + p * wide + i] = PACK_bfloat16(g, g + places * o, p * o + first + i);
         }
 #pragma omp for
         for (long block = 0; block < blocks; block++) {
@@ -220,7 +217,7 @@ int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long
             for (long row = 0; row < c; row += TALL) {
                 long tall = least(TALL, c - row);
                 for (long t = 0; t < tall; t++) memset(dw + (row + t) * o + first, 0, wide * LANES * sizeof(float));
-                tiles_bfloat16[tall - 1][wide - 1](xs + row * half, gs + first * half, dw + row * o + first, &s, 1, 0, 0, 0, o);
+                tiles_bfloat16[tall - 1][wide - 1](xs + row * places, gs + first * places, dw + row * o + first, &s, 1, 0, 0, 0, o);
             }
         }
     }
@@ -228,4 +225,3 @@ int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long
     free(gs);
     return 0;
 }
-#endif

@@ -7,12 +7,11 @@ import torch
 
 from manualnet import functional as F
 from manualnet.functional.layers.linear import Linear
-from manualnet.native import available
 from manualnet.native.conv2d_weight import linear_weight
 
-pytestmark = pytest.mark.skipif(
-    not (available() and torch.cpu._is_avx512_bf16_supported()), reason="needs a C compiler and AVX-512 with bfloat16"
-)
+from .kit import compiled
+
+pytestmark = compiled
 
 
 @pytest.mark.parametrize(("n", "o", "i"), [(500, 10, 3072), (2, 1024, 1024), (64, 257, 144), (600, 64, 64)])
