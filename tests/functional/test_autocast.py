@@ -69,3 +69,12 @@ def test_a_device_without_autocast_needs_none(pool):
     x = torch.ones(1, 1, 4, 4, device="meta", requires_grad=True)
     (grad,) = torch.autograd.grad(pool(x).sum(), x)
     assert grad.shape == x.shape
+
+
+def test_the_rule_itself_gives_a_weight_the_gradient_of_its_type():
+    """Autograd would cast what is of another type, and hide it."""
+    weight = torch.randn(3, 4, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = F.linear(torch.randn(2, 4), weight)
+    _, grad, _ = y.grad_fn.apply(torch.ones_like(y))
+    assert (y.dtype, grad.dtype) == (torch.bfloat16, torch.float32)
