@@ -11,16 +11,16 @@ def ordinary(*tensors: Tensor | None) -> bool:
     """True where every tensor holds its own numbers: no subclass, fake, functorch wrapper, dual or traced tensor."""
     if torch.compiler.is_compiling() or forward_ad._current_level >= 0 or _functorch.peek_interpreter_stack():
         return False
-    # Loops, here and below: every fast path asks, and a generator costs as much as the questions.
-    for t in tensors:
-        if t is not None and not (
-            type(t) in (Tensor, nn.Parameter)
-            and t.layout is torch.strided
-            and not _functorch.is_legacy_batchedtensor(t)
-            and not torch._is_functional_tensor(t)
-        ):
-            return False
-    return True
+    return all(map(_holds_its_own, tensors))
+
+
+def _holds_its_own(t: Tensor | None) -> bool:
+    return t is None or (
+        type(t) in (Tensor, nn.Parameter)
+        and t.layout is torch.strided
+        and not _functorch.is_legacy_batchedtensor(t)
+        and not torch._is_functional_tensor(t)
+    )
 
 
 def plain(*tensors: Tensor | None) -> bool:
@@ -31,12 +31,11 @@ def plain(*tensors: Tensor | None) -> bool:
     """
     if torch.is_grad_enabled() or not ordinary(*tensors):
         return False
-    for t in tensors:
-        if t is None:
-            continue
-        if t.is_neg() or t._is_zerotensor():
-            return False
-    return True
+    return not any(map(_stands_for_others, tensors))
+
+
+def _stands_for_others(t: Tensor | None) -> bool:
+    return t is not None and (t.is_neg() or t._is_zerotensor())
 
 
 def readable(tensor: Tensor) -> bool:
