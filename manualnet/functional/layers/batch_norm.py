@@ -206,11 +206,8 @@ def batch_norm(
 def track(x, running_mean, running_var, mean, v, momentum) -> None:
     """Move the running statistics, if there are any, towards those of the batch ``x``."""
     if running_mean is not None and x.numel():
-        statistics = running_mean, running_var, mean, v
         with torch.no_grad():
-            # Where nobody transforms, the way round by a Function would take as long as a small batch itself.
-            move = _Track.forward if plain(*statistics) else _Track.apply
-            move(*statistics, count(x), momentum)
+            _Track.apply(running_mean, running_var, mean, v, count(x), momentum)
 
 
 def check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: float) -> None:
