@@ -11,15 +11,15 @@ def ordinary(*tensors: Tensor | None) -> bool:
     """True where every tensor holds its own numbers: no subclass, fake, functorch wrapper, dual or traced tensor."""
     if torch.compiler.is_compiling() or forward_ad._current_level >= 0 or _functorch.peek_interpreter_stack():
         return False
-    return all(map(_holds_its_own, tensors))
-
-
-def _holds_its_own(t: Tensor | None) -> bool:
-    return t is None or (
-        type(t) in (Tensor, nn.Parameter)
-        and t.layout is torch.strided
-        and not _functorch.is_legacy_batchedtensor(t)
-        and not torch._is_functional_tensor(t)
+    return all(
+        t is None
+        or (
+            type(t) in (Tensor, nn.Parameter)
+            and t.layout is torch.strided
+            and not _functorch.is_legacy_batchedtensor(t)
+            and not torch._is_functional_tensor(t)
+        )
+        for t in tensors
     )
 
 
@@ -31,11 +31,7 @@ def plain(*tensors: Tensor | None) -> bool:
     """
     if torch.is_grad_enabled() or not ordinary(*tensors):
         return False
-    return not any(map(_stands_for_others, tensors))
-
-
-def _stands_for_others(t: Tensor | None) -> bool:
-    return t is not None and (t.is_neg() or t._is_zerotensor())
+    return not any(t is not None and (t.is_neg() or t._is_zerotensor()) for t in tensors)
 
 
 def readable(tensor: Tensor) -> bool:
