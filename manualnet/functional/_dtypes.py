@@ -20,6 +20,11 @@ _TO_FLOAT32 = {"cpu": _LOSSES, "cuda": _LOSSES | {"softmax", "log_softmax", "sum
 _TO_HALF = {"cpu": _PRODUCTS, "cuda": _PRODUCTS}
 
 
+def cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """``tensor`` in another type; one that has it already is not asked, because even that takes its time."""
+    return tensor if tensor.dtype is dtype else tensor.to(dtype)
+
+
 def widen(*tensors) -> tuple:
     """Half-precision tensors as float32, so that a rule of several steps rounds once, at its end; None stays None."""
     return tuple(t.float() if t is not None and t.dtype in HALF else t for t in tensors)

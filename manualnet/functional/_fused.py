@@ -16,52 +16,43 @@ FUSED: list[Formula] = []
 SUMMED: list[Formula] = []
 
 
-def fused(expression: str, *headers: str) -> Callable[[Formula], Formula]:
+def fused(expression: str, *headers: str, least: int = elementwise.MANY) -> Callable[[Formula], Formula]:
     """Let ``expression``, in C, stand in for a formula on the elements of large plain tensors on the CPU.
 
     PyTorch's terms take several passes over memory, and some of its kernels (``where``) one element at a time;
     compiled, the same formula is one pass. The formula's parameters are the names in the expression: the first is a
     tensor, of which the result has the type and layout, others are tensors like it or numbers, and a number may be a
     tensor without dimensions, as the cotangent of a sum is. Half precision is computed in float and rounded once.
-    ``headers`` are C files of :mod:`manualnet.native` that the expression needs.
+    ``headers`` are C files of :mod:`manualnet.native` that the expression needs; ``least`` is the number of elements
+    from which on it is used, because a call of compiled code takes as long as a few of PyTorch's.
     """
-    return _compiled(elementwise, FUSED, expression, headers)
+    return _compiled(elementwise, FUSED, expression, headers, least)
 
 
-def summed(expression: str, *headers: str) -> Callable[[Formula], Formula]:
+def summed(expression: str, *headers: str, least: int = elementwise.MANY) -> Callable[[Formula], Formula]:
     """As :func:`fused`, for a formula that sums over all elements: it gives one number, for half precision a float.
 
     Compiled, nothing is written on the way, and no digits are lost to the number of elements: a few hundred are summed
     in float, and beyond that in double.
     """
-    return _compiled(sums, SUMMED, expression, headers)
+    return _compiled(sums, SUMMED, expression, headers, least)
 
 
 def _compiled(
-    kernel: ModuleType, registry: list[Formula], expression: str, headers: tuple[str, ...]
+    kernel: ModuleType, registry: list[Formula], expression: str, headers: tuple[str, ...], least: int
 ) -> Callable[[Formula], Formula]:
     def decorate(formula: Formula) -> Formula:
         names = tuple(inspect.signature(formula).parameters)
 
         @functools.wraps(formula)
         def rule(*arguments):
-            if elementwise.worth(arguments[0]):
-                tensors = [a for a in arguments if isinstance(a, Tensor)]
-                arrays = [t for t in tensors if t.dim()]
-                if elementwise.alike(arrays) and plain(*tensors):
-                    order, numbers = _numbers_last(names, arguments)
-                    out = kernel.run(expression, headers, order, arrays, numbers)
-                    if out is not None:
-                        return out
+            if elementwise.worth(arguments[0], least) and plain(*[a for a in arguments if isinstance(a, Tensor)]):
+                out = kernel.run(expression, headers, names, arguments)
+                if out is not None:
+                    return out
             return formula(*arguments)
 
         registry.append(rule)
         return rule
 
     return decorate
-
-
-def _numbers_last(names: tuple[str, ...], arguments: tuple) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The names of arrays before those of numbers, and the numbers."""
-    numbers = {n: float(a) for n, a in zip(names, arguments, strict=True) if not (isinstance(a, Tensor) and a.dim())}
-    return (*(n for n in names if n not in numbers), *numbers), (*numbers.values(),)

@@ -1,7 +1,7 @@
 """A formula on every element in one pass over memory, compiled from an expression in C."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -10,43 +10,73 @@ from torch import Tensor
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, fits, threads_for
 
-# Elements below which a call is over before a compiled path pays.
-_WORTH = 1 << 9
+# From how many elements on compiled code pays, beside a formula of many steps, of some, and of two.
+MANY, SOME, TWO = 1 << 9, 1 << 12, 1 << 14
 
 
-def worth(tensor: Tensor) -> bool:
+def worth(tensor: Tensor, least: int) -> bool:
     """Large enough, on the CPU and of a type that is compiled for."""
-    return fits(tensor) and tensor.numel() >= _WORTH
+    return tensor.numel() >= least and fits(tensor)
 
 
-def alike(tensors: list[Tensor]) -> bool:
-    """Of one type, one shape and one layout without holes, all on the CPU."""
-    first = tensors[0]
+def split(names: tuple[str, ...], arguments: tuple) -> tuple[tuple[str, ...], list[Tensor], list[float]] | None:
+    """The arguments as compiled code takes them: all names, arrays before numbers; the arrays; the numbers.
+
+    None unless the arrays have one type, one shape and one layout without holes.
+    """
+    first = arguments[0]
     dtype, shape, strides = first.dtype, first.shape, first.stride()
-    for t in tensors[1:]:
-        if not (t.dtype is dtype and t.shape == shape and t.stride() == strides):
-            return False
-    return first.is_cpu and (first.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(first))
-
-
-def run(
-    expression: str, headers: tuple[str, ...], names: tuple[str, ...], tensors: list[Tensor], numbers: Sequence[float]
-) -> Tensor | None:
-    """``expression`` of the ``names``, tensors first and then numbers; None where it cannot be compiled."""
-    library = load("numbers.h", *headers, text=_source(expression, names, len(tensors)))
-    if library is None:
+    order, arrays, last, numbers = [], [], [], []
+    for name, a in zip(names, arguments, strict=True):
+        if not (isinstance(a, Tensor) and a.dim()):
+            last.append(name)
+            numbers.append(float(a))
+        elif a.dtype is dtype and a.shape == shape and a.stride() == strides:
+            order.append(name)
+            arrays.append(a)
+        else:
+            return None
+    if not (first.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(first)):
         return None
-    out = torch.empty_like(tensors[0])
-    call(getattr(library, "run_" + NAMES[out.dtype]), [*tensors, out], numbers, out.numel())
+    return (*order, *last), arrays, numbers
+
+
+def run(expression: str, headers: tuple[str, ...], names: tuple[str, ...], arguments: tuple) -> Tensor | None:
+    """``expression`` of the ``names``; None where the arguments do not lie alike, or nothing can be compiled."""
+    return evaluate("run_", _source, torch.empty_like, expression, headers, names, arguments)
+
+
+def evaluate(
+    prefix: str,
+    source: Callable[..., str],
+    empty: Callable[[Tensor], Tensor],
+    expression: str,
+    headers: tuple[str, ...],
+    names: tuple[str, ...],
+    arguments: tuple,
+) -> Tensor | None:
+    """What the function of a type, named by ``prefix``, writes into the ``empty`` result for the first array."""
+    if (sorted_ := split(names, arguments)) is None:
+        return None
+    order, arrays, numbers = sorted_
+    kernel = _kernel(prefix, source, expression, headers, order, len(arrays), arrays[0].dtype)
+    if kernel is None:
+        return None
+    out, count = empty(arrays[0]), arrays[0].numel()
+    constants = (ctypes.c_double * len(numbers))(*numbers) if numbers else None
+    kernel(*[t.data_ptr() for t in arrays], out.data_ptr(), constants, count, threads_for(count))
     return out
 
 
-def call(kernel, tensors: list[Tensor], numbers: Sequence[float], count: int) -> None:
-    """A kernel that takes addresses, numbers, the number of elements and of threads."""
-    constants = (ctypes.c_double * len(numbers))(*numbers) if numbers else None
-    if kernel.argtypes is None:
-        kernel.argtypes = [*[ctypes.c_void_p] * len(tensors), ctypes.c_void_p, ctypes.c_long, ctypes.c_int]
-    kernel(*[t.data_ptr() for t in tensors], constants, count, threads_for(count))
+@cache
+def _kernel(prefix, source, expression, headers, names, arrays: int, dtype: torch.dtype) -> Callable | None:
+    library = load("numbers.h", *headers, text=source(expression, names, arrays))
+    if library is None:
+        return None
+    kernel = getattr(library, prefix + NAMES[dtype])
+    # With their types known, addresses go in as Python's own numbers.
+    kernel.argtypes = [*[ctypes.c_void_p] * (arrays + 2), ctypes.c_long, ctypes.c_int]
+    return kernel
 
 
 def parameters(names: tuple[str, ...], tensors: int) -> tuple[str, str, str]:
@@ -58,7 +88,6 @@ def parameters(names: tuple[str, ...], tensors: int) -> tuple[str, str, str]:
     )
 
 
-@cache
 def _source(expression: str, names: tuple[str, ...], tensors: int) -> str:
     arrays, constants, elements = parameters(names, tensors)
     return f"""

@@ -1,29 +1,20 @@
 """The sum of a formula over all elements in one pass over memory, compiled from an expression in C."""
 
-from collections.abc import Sequence
-from functools import cache
-
 import torch
 from torch import Tensor
 
-from manualnet.native.build import load
-from manualnet.native.call import NAMES
-from manualnet.native.elementwise import call, parameters
+from manualnet.native.elementwise import evaluate, parameters
 
 
-def run(
-    expression: str, headers: tuple[str, ...], names: tuple[str, ...], tensors: list[Tensor], numbers: Sequence[float]
-) -> Tensor | None:
-    """The sum of ``expression`` of the ``names``, tensors first and then numbers, in float32; None as elementwise."""
-    library = load("numbers.h", "share.h", *headers, text=_source(expression, names, len(tensors)))
-    if library is None:
-        return None
-    total = torch.empty((), dtype=torch.float32)
-    call(getattr(library, "sum_" + NAMES[tensors[0].dtype]), [*tensors, total], numbers, tensors[0].numel())
-    return total
+def run(expression: str, headers: tuple[str, ...], names: tuple[str, ...], arguments: tuple) -> Tensor | None:
+    """The sum of ``expression`` of the ``names``, in float32; None as elementwise."""
+    return evaluate("sum_", _source, _number, expression, ("share.h", *headers), names, arguments)
 
 
-@cache
+def _number(_: Tensor) -> Tensor:
+    return torch.empty((), dtype=torch.float32)
+
+
 def _source(expression: str, names: tuple[str, ...], tensors: int) -> str:
     arrays, constants, elements = parameters(names, tensors)
     return f"""

@@ -2,9 +2,9 @@
 
 import pytest
 
-from manualnet.native import build
+from manualnet.native import build, elementwise
 
-_CACHES = build.available, build.load, build._compiler, build._version, build._temporary
+_CACHES = build.available, build.load, build._compiler, build._version, build._temporary, elementwise._kernel
 
 
 def _forget():

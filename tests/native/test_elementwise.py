@@ -163,7 +163,7 @@ def test_rules_of_losses_and_penalties(monkeypatch, rule, dtype, last):
     """What comes in the last tensor's place may be one number for all."""
     ran = counted(monkeypatch, elementwise, "run")
     kinds = [p.annotation is torch.Tensor for p in inspect.signature(rule).parameters.values()]
-    arguments = [normal(5001, seed=i, dtype=dtype) if tensor else 0.3 for i, tensor in enumerate(kinds)]
+    arguments = [normal(20_001, seed=i, dtype=dtype) if tensor else 0.3 for i, tensor in enumerate(kinds)]
     if last == "one number" and sum(kinds) > 1:
         place = max(i for i, tensor in enumerate(kinds) if tensor)
         arguments[place] = arguments[place][0]
@@ -198,7 +198,7 @@ def test_nothing_else_is_written_to(both):
 
 G, X = _tensors(torch.float32, 1 << 13)
 REFUSED = {
-    "few": (G[: elementwise._WORTH - 1], X[: elementwise._WORTH - 1]),
+    "few": (G[: elementwise.MANY - 1], X[: elementwise.MANY - 1]),
     "other layouts": (G.view(64, 128).t(), X.view(128, 64)),
     "gaps": (G.view(-1, 2)[:, 0].repeat(2)[::2], X[: 1 << 12]),
     "expanded": (G[:1].expand(1 << 13), X),
@@ -215,7 +215,7 @@ def test_others_are_left_to_the_formula(monkeypatch, rule, tensors):
     ran = counted(monkeypatch, elementwise, "run")
     with torch.no_grad():
         result = rule(*tensors, *numbers)
-    assert ran == []
+    assert set(ran) <= {None}
     assert torch.equal(result, rule.__wrapped__(*tensors, *numbers))
 
 

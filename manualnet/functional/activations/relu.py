@@ -6,11 +6,13 @@ from torch import Tensor
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._fused import fused
+from manualnet.native.elementwise import SOME
 
 
-@fused("y <= 0 ? 0 : g")
+@fused("y == 0 ? 0 : g", least=SOME)
 def _where_positive(g: Tensor, y: Tensor) -> Tensor:
-    return torch.where(y <= 0, 0, g)
+    # y is never negative, so only a zero is not true.
+    return g.masked_fill(y.logical_not(), 0)
 
 
 class ReLU(Function):

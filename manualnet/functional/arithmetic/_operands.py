@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from manualnet.functional._dtypes import widen
+from manualnet.functional._dtypes import cast, widen
 from manualnet.functional._shapes import sum_to
 
 Number = bool | int | float
@@ -22,14 +22,15 @@ class Like(NamedTuple):
         return cls(operand.shape, operand.dtype) if isinstance(operand, Tensor) else None
 
     def gradient(self, grad: Tensor) -> Tensor:
-        return sum_to(grad, self.shape).to(self.dtype)
+        return cast(sum_to(grad, self.shape), self.dtype)
 
-    def tangent(self, *terms: Tensor | None) -> Tensor:
-        """The sum of the terms that there are: a number and an integer tensor have no direction."""
-        first, *rest = [t for t in terms if t is not None]
-        for term in rest:
-            first = first + term
-        return first.expand(self.shape)
+
+def tangent(shape: torch.Size, *terms: Tensor | None) -> Tensor:
+    """The sum of the terms that there are: a number and an integer tensor have no direction."""
+    first, *rest = [t for t in terms if t is not None]
+    for term in rest:
+        first = first + term
+    return first.expand(shape)
 
 
 def times(grad: Tensor, factor: Tensor | Number, like: Like) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
-from manualnet.functional.arithmetic._operands import Like, Number, times
+from manualnet.functional.arithmetic._operands import Like, Number, tangent, times
 
 
 class Add(Function):
@@ -26,7 +26,7 @@ class Add(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, y, ctx.alpha = inputs
-        ctx.x, ctx.y, ctx.out = Like.of(x), Like.of(y), Like.of(output)
+        ctx.x, ctx.y, ctx.out = Like.of(x), Like.of(y), output.shape
 
     @staticmethod
     def backward(ctx, grad_out):
@@ -36,7 +36,7 @@ class Add(Function):
 
     @staticmethod
     def jvp(ctx, x_dot, y_dot, _):
-        return ctx.out.tangent(x_dot, None if y_dot is None else y_dot * ctx.alpha)
+        return tangent(ctx.out, x_dot, None if y_dot is None else y_dot * ctx.alpha)
 
 
 def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:

@@ -46,8 +46,8 @@ class Matmul(Function):
 
 
 def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Σ G Yᵀ; where one X met the whole batch, the sum over the batch is a part of the product."""
-    if len(shape) == 2:
+    """Σ G Yᵀ; where one X met a whole batch, the sum over the batch is a part of the product."""
+    if len(shape) == 2 and y.dim() > 2:
         axes = [*range(y.dim() - 2), -1]
         return torch.tensordot(g, y, dims=(axes, axes))
     return sum_to(torch.matmul(g, y.mT), shape)
@@ -55,7 +55,7 @@ def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _right(x: Tensor, g: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Σ Xᵀ G, likewise."""
-    if len(shape) == 2:
+    if len(shape) == 2 and x.dim() > 2:
         axes = [*range(x.dim() - 1)]
         return torch.tensordot(x, g, dims=(axes, axes))
     return sum_to(torch.matmul(x.mT, g), shape)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
-from manualnet.functional.arithmetic._operands import Like, Number, times
+from manualnet.functional.arithmetic._operands import Like, Number, tangent, times
 
 
 class Mul(Function):
@@ -24,27 +24,27 @@ class Mul(Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.operands = [Like.of(a) for a in inputs]
-        ctx.out = Like.of(output)
-        ctx.numbers = [None if isinstance(a, Tensor) else a for a in inputs]
-        kept = [isinstance(a, Tensor) and wanted(ctx, other) for a, other in zip(inputs, (1, 0), strict=True)]
-        save(ctx, *(a if keep else None for a, keep in zip(inputs, kept, strict=True)))
+        x, y = inputs
+        ctx.x, ctx.y, ctx.out = Like.of(x), Like.of(y), output.shape
+        ctx.numbers = None if ctx.x else x, None if ctx.y else y
+        save(ctx, x if ctx.x and wanted(ctx, 1) else None, y if ctx.y and wanted(ctx, 0) else None)
 
     @staticmethod
     def backward(ctx, grad_out):
         x, y = _factors(ctx)
-        grad_x = times(grad_out, y, ctx.operands[0]) if ctx.needs_input_grad[0] else None
-        grad_y = times(grad_out, x, ctx.operands[1]) if ctx.needs_input_grad[1] else None
+        grad_x = times(grad_out, y, ctx.x) if ctx.needs_input_grad[0] else None
+        grad_y = times(grad_out, x, ctx.y) if ctx.needs_input_grad[1] else None
         return grad_x, grad_y
 
     @staticmethod
     def jvp(ctx, x_dot, y_dot):
         x, y = _factors(ctx)
-        return ctx.out.tangent(None if x_dot is None else x_dot * y, None if y_dot is None else x * y_dot)
+        return tangent(ctx.out, None if x_dot is None else x_dot * y, None if y_dot is None else x * y_dot)
 
 
-def _factors(ctx) -> list:
-    return [t if t is not None else number for t, number in zip(ctx.saved_tensors, ctx.numbers, strict=True)]
+def _factors(ctx) -> tuple:
+    x, y = ctx.saved_tensors
+    return ctx.numbers[0] if x is None else x, ctx.numbers[1] if y is None else y
 
 
 def mul(input: Tensor | Number, other: Tensor | Number) -> Tensor:

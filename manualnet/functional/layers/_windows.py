@@ -8,6 +8,7 @@ from torch import Tensor
 
 from manualnet.functional._dtypes import uncast, widen
 from manualnet.functional._plain import plain
+from manualnet.native import windows as native
 
 Size2 = int | tuple[int, int]
 
@@ -36,12 +37,17 @@ def _flat(x: Tensor) -> Tensor:
     return x.reshape(*batch, h * w)
 
 
-def spread(grad_out: Tensor, kernel: tuple[int, ...]) -> Tensor:
-    """Every element (…, H', W') copied to the whole of its window: the stamp of windows that lie side by side."""
-    *batch, h, w = grad_out.shape
+def spread(grad_out: Tensor, kernel: tuple[int, ...], divisor: float) -> Tensor:
+    """Every element (…, H', W') divided, and copied to all of its window: the stamp of windows side by side."""
     kh, kw = kernel
+    fast = plain(grad_out)
+    compiled = native.spread(grad_out, (kh, kw), divisor) if fast else None
+    if compiled is not None:
+        return compiled
+    grad_out = grad_out / divisor
+    *batch, h, w = grad_out.shape
     # Laid out as it came; what is wrapped cannot be asked how it lies.
-    if plain(grad_out) and grad_out.is_contiguous(memory_format=torch.channels_last):
+    if fast and grad_out.is_contiguous(memory_format=torch.channels_last):
         n, c = batch
         rows = grad_out.permute(0, 2, 3, 1)[:, :, None, :, None].expand(n, h, kh, w, kw, c)
         return rows.reshape(n, h * kh, w * kw, c).permute(0, 3, 1, 2)

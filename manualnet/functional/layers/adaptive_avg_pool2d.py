@@ -38,7 +38,7 @@ class AdaptiveAvgPool2d(Function):
         ]
         if all(even):
             # Windows that lie side by side, all of one size: each cotangent is shared out evenly.
-            return spread(grad_out / (even[0] * even[1]), tuple(even)), None
+            return spread(grad_out, tuple(even), even[0] * even[1]), None
         (g,) = widen(grad_out)
         a, b = (_averaging(n_out, n, g) for n_out, n in zip(g.shape[-2:], ctx.size, strict=True))
         with uncast(grad_out):

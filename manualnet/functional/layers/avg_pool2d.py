@@ -41,7 +41,7 @@ class AvgPool2d(Function):
         padding = pair(padding)
         filled = all(n == m * k for n, m, k in zip(ctx.size, grad_out.shape[-2:], kernel, strict=True))
         if filled and stride == kernel and padding == (0, 0):
-            grad_x = spread(grad_out / (divisor or kernel[0] * kernel[1]), kernel)
+            grad_x = spread(grad_out, kernel, divisor or kernel[0] * kernel[1])
             return grad_x, None, None, None, None, None, None
         (wide,) = widen(grad_out)
         if divisor is None:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from manualnet.functional._dtypes import autocast
+from manualnet.functional._dtypes import autocast, cast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
@@ -44,11 +44,10 @@ class Linear(Function):
         # One unit without its axis is given the axis for the products, and loses it again.
         g = grad_out.unsqueeze(-1) if ctx.unit else grad_out
         if ctx.needs_input_grad[0]:
-            rounded = weight.to(g.dtype)
+            rounded = cast(weight, g.dtype)
             grad_x = g @ (rounded.unsqueeze(0) if ctx.unit else rounded)
         if ctx.needs_input_grad[1]:
-            rows = math.prod(x.shape[:-1])  # reshape(-1, …) cannot count rows of no elements
-            grad_weight = _product(g.reshape(rows, g.shape[-1]), x.reshape(rows, x.shape[-1])).to(ctx.weight_type)
+            grad_weight = cast(_product(_rows(g), _rows(x)), ctx.weight_type)
             grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
         if ctx.needs_input_grad[2]:
             grad_bias = ctx.bias.gradient(grad_out)
@@ -59,6 +58,11 @@ class Linear(Function):
         x, weight = ctx.saved_tensors
         y_t = torch.nn.functional.linear(x_t, weight) + torch.nn.functional.linear(x, weight_t)
         return y_t if bias_t is None else y_t + bias_t
+
+
+def _rows(t: Tensor) -> Tensor:
+    """All leading axes as one, which reshape(-1, …) cannot count where there are no elements."""
+    return t if t.dim() == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
 
 
 def _product(g: Tensor, x: Tensor) -> Tensor:

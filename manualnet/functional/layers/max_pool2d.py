@@ -26,16 +26,15 @@ class MaxPool2d(Function):
     """
 
     @staticmethod
-    def forward(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-        tile = _tile(x, kernel_size, stride, padding, dilation, ceil_mode)
+    def forward(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, tile):
         if tile and not return_indices and plain(x) and native.applies(x, tile):
             return native.max_pool2d(x, tile)
         return torch_F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, *settings, _ = inputs
-        ctx.size, ctx.tile = x.shape[-2:], _tile(x, *settings)
+        x, *_, ctx.tile = inputs
+        ctx.size = x.shape[-2:]
         save(ctx, output[1])
 
     @staticmethod
@@ -51,7 +50,7 @@ class MaxPool2d(Function):
             grad_x = _lay_tiles(grad_out, position, ctx.size, ctx.tile)
         else:
             grad_x = scatter(grad_out, position, ctx.size)
-        return grad_x, None, None, None, None, None, None
+        return grad_x, None, None, None, None, None, None, None
 
     @staticmethod
     def jvp(ctx, x_dot, *_):
@@ -143,5 +142,6 @@ def max_pool2d(
              [0., 0., 0.]]]))
     """
     refuse_complex("max_pool2d", input)
-    y, position = MaxPool2d.apply(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    settings = kernel_size, stride, padding, dilation, ceil_mode
+    y, position = MaxPool2d.apply(input, *settings, return_indices, _tile(input, *settings))
     return (y, position) if return_indices else y

@@ -6,7 +6,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from manualnet.functional._dtypes import autocast, widen
+from manualnet.functional._dtypes import autocast, cast, widen
 from manualnet.functional._errors import refuse_complex
 
 
@@ -26,7 +26,7 @@ def common_type(*tensors: Tensor | None) -> torch.dtype:
 def rounded(value: Tensor, *tensors: Tensor | None) -> Tensor:
     """``value`` in the common type of ``tensors``; a mean of integers stays the fraction it is."""
     dtype = common_type(*tensors)
-    return value.to(dtype) if dtype.is_floating_point else value
+    return cast(value, dtype) if dtype.is_floating_point else value
 
 
 def check_pair(name: str, input: Tensor, target: Tensor, weight: Tensor | None):

@@ -27,6 +27,11 @@ def reduced(loss: Tensor, reduction: str, total: Tensor | int | None = None) -> 
     return share(loss.sum(), reduction, loss.numel() if total is None else total)
 
 
+def divisor(reduction: str, total: Tensor | int) -> Tensor | int:
+    """What a sum of losses is divided by, and so every loss's cotangent."""
+    return total if reduction == "mean" else 1
+
+
 def share(grad_out: Tensor, reduction: str, total: Tensor | int) -> Tensor:
     """The cotangent of each single loss: a sum hands its own to every term, a mean divides it by ``total``.
 

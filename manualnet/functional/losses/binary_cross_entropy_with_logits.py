@@ -8,19 +8,19 @@ from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._fused import fused, summed
 from manualnet.functional.losses._arguments import fits, refuse_gradient
-from manualnet.functional.losses._reduce import reduced, resolve, share
+from manualnet.functional.losses._reduce import divisor, reduced, resolve
 
 
-@summed("(1 - t) * x + minus_log_sigmoid(x)", "exp.h", "log.h")
-def _losses(x: Tensor, t: Tensor) -> Tensor:
+@summed("((1 - t) * x + minus_log_sigmoid(x)) * (1 / count)", "exp.h", "log.h")
+def _losses(x: Tensor, t: Tensor, count: int) -> Tensor:
     z, t = widen(x, t)
-    return ((1 - t) * z - torch.nn.functional.logsigmoid(z)).sum()
+    return ((1 - t) * z - torch.nn.functional.logsigmoid(z)).sum() / count
 
 
-@fused("each * (sigmoid(x) - t)", "exp.h", "log.h")
-def _times_slope(x: Tensor, t: Tensor, each: Tensor) -> Tensor:
+@fused("each / count * (sigmoid(x) - t)", "exp.h", "log.h")
+def _times_slope(x: Tensor, t: Tensor, each: Tensor, count: int) -> Tensor:
     z, t, each = widen(x, t, each)
-    return (each * (torch.sigmoid(z) - t)).to(x.dtype)
+    return (each / count * (torch.sigmoid(z) - t)).to(x.dtype)
 
 
 class BinaryCrossEntropyWithLogits(Function):
@@ -38,7 +38,7 @@ class BinaryCrossEntropyWithLogits(Function):
     @staticmethod
     def forward(x, target, weight, pos_weight, reduction):
         if weight is None and pos_weight is None and reduction != "none":
-            return share(_losses(x, target), reduction, x.numel()).to(target.dtype)
+            return _losses(x, target, divisor(reduction, x.numel())).to(target.dtype)
         z, t, w, v = widen(x, target, weight, pos_weight)
         log_sigmoid = torch.nn.functional.logsigmoid(z)
         if v is not None:
@@ -63,19 +63,19 @@ class BinaryCrossEntropyWithLogits(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target, weight, pos_weight = ctx.saved_tensors
-        each = share(grad_out, ctx.reduction, x.numel())
+        each, n = grad_out, divisor(ctx.reduction, x.numel())
         if weight is not None:
             each = each * widen(weight)[0]
         grad_x = grad_target = None
         if ctx.needs_input_grad[0]:
             if pos_weight is None:
-                grad_x = _times_slope(x, target, each)
+                grad_x = _times_slope(x, target, each, n)
             else:
-                z, t, v = widen(x, target, pos_weight)
-                grad_x = (each * BinaryCrossEntropyWithLogits.slope_x(z, t, v)).to(x.dtype)
+                z, t, v, g = widen(x, target, pos_weight, each)
+                grad_x = (g / n * BinaryCrossEntropyWithLogits.slope_x(z, t, v)).to(x.dtype)
         if ctx.needs_input_grad[1]:
-            z, v = widen(x, pos_weight)
-            grad_target = (each * BinaryCrossEntropyWithLogits.slope_target(z, v)).to(target.dtype)
+            z, v, g = widen(x, pos_weight, each)
+            grad_target = (g / n * BinaryCrossEntropyWithLogits.slope_target(z, v)).to(target.dtype)
         return grad_x, grad_target, None, None, None
 
     @staticmethod

@@ -3,22 +3,23 @@
 import torch
 from torch import Tensor
 
-from manualnet.functional._dtypes import widen
+from manualnet.functional._dtypes import cast, widen
 from manualnet.functional._function import Function, save
 from manualnet.functional._fused import fused, summed
 from manualnet.functional._shapes import sum_to
 from manualnet.functional.losses._pairs import check_pair, difference, rounded, total_weight
-from manualnet.functional.losses._reduce import reduced, resolve, share
+from manualnet.functional.losses._reduce import divisor, reduced, resolve, share
+from manualnet.native.elementwise import SOME
 
 
-@summed("fabsf(x - t)")
-def _distances(x: Tensor, t: Tensor) -> Tensor:
-    return difference(x, t).abs().sum()
+@summed("fabsf(x - t) * (1 / count)")
+def _distances(x: Tensor, t: Tensor, count: int) -> Tensor:
+    return difference(x, t).abs().sum() / count
 
 
-@fused("sign(x - t) * each")
-def _slope(x: Tensor, t: Tensor, each: Tensor) -> Tensor:
-    return difference(x, t).sign() * each
+@fused("sign(x - t) * (each / count)", least=SOME)
+def _slope(x: Tensor, t: Tensor, each: Tensor, count: Tensor | int) -> Tensor:
+    return difference(x, t).sign() * (widen(each)[0] / count)
 
 
 class L1Loss(Function):
@@ -37,7 +38,7 @@ class L1Loss(Function):
     def forward(x, target, weight, reduction):
         total = total_weight(weight, x, target)
         if weight is None and reduction != "none":
-            return rounded(share(_distances(x, target), reduction, total), x, target)
+            return rounded(_distances(x, target, divisor(reduction, total)), x, target)
         loss = difference(x, target).abs()
         if weight is not None:
             loss = loss * weight
@@ -52,14 +53,15 @@ class L1Loss(Function):
     def backward(ctx, grad_out):
         x, target, weight = ctx.saved_tensors
         total = total_weight(weight, x, target)
-        each = share(grad_out, ctx.reduction, total)
         grad_x = grad_target = grad_weight = None
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-            slope = _slope(x, target, each if weight is None else widen(weight)[0] * each)
-            grad_x = sum_to(slope, x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None
-            grad_target = -sum_to(slope, target.shape).to(target.dtype) if ctx.needs_input_grad[1] else None
+            each = grad_out if weight is None else widen(weight)[0] * grad_out
+            slope = _slope(x, target, each, divisor(ctx.reduction, total))
+            grad_x = cast(sum_to(slope, x.shape), x.dtype) if ctx.needs_input_grad[0] else None
+            grad_target = -cast(sum_to(slope, target.shape), target.dtype) if ctx.needs_input_grad[1] else None
         if ctx.needs_input_grad[2]:
             loss = difference(x, target).abs()
+            each = share(grad_out, ctx.reduction, total)
             grad_weight = sum_to(loss * each, weight.shape)
             if ctx.reduction == "mean":
                 grad_weight = grad_weight - reduced(loss * weight, "mean", total) * each

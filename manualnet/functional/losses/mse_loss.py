@@ -2,22 +2,23 @@
 
 from torch import Tensor
 
-from manualnet.functional._dtypes import widen
+from manualnet.functional._dtypes import cast, widen
 from manualnet.functional._function import Function, save
 from manualnet.functional._fused import fused, summed
 from manualnet.functional._shapes import sum_to
 from manualnet.functional.losses._pairs import check_pair, difference, rounded, total_weight
-from manualnet.functional.losses._reduce import reduced, resolve, share
+from manualnet.functional.losses._reduce import divisor, reduced, resolve, share
+from manualnet.native.elementwise import SOME
 
 
-@summed("(x - t) * (x - t)")
-def _squares(x: Tensor, t: Tensor) -> Tensor:
-    return difference(x, t).square().sum()
+@summed("(x - t) * (x - t) * (1 / count)")
+def _squares(x: Tensor, t: Tensor, count: int) -> Tensor:
+    return difference(x, t).square().sum() / count
 
 
-@fused("2 * (x - t) * each")
-def _slope(x: Tensor, t: Tensor, each: Tensor) -> Tensor:
-    return 2 * difference(x, t) * each
+@fused("2 * (x - t) * (each / count)", least=SOME)
+def _slope(x: Tensor, t: Tensor, each: Tensor, count: Tensor | int) -> Tensor:
+    return 2 * difference(x, t) * (widen(each)[0] / count)
 
 
 class MseLoss(Function):
@@ -35,7 +36,7 @@ class MseLoss(Function):
     def forward(x, target, weight, reduction):
         total = total_weight(weight, x, target)
         if weight is None and reduction != "none":
-            return rounded(share(_squares(x, target), reduction, total), x, target)
+            return rounded(_squares(x, target, divisor(reduction, total)), x, target)
         loss = difference(x, target).square()
         if weight is not None:
             loss = loss * weight
@@ -50,14 +51,15 @@ class MseLoss(Function):
     def backward(ctx, grad_out):
         x, target, weight = ctx.saved_tensors
         total = total_weight(weight, x, target)
-        each = share(grad_out, ctx.reduction, total)
         grad_x = grad_target = grad_weight = None
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-            slope = _slope(x, target, each if weight is None else widen(weight)[0] * each)
-            grad_x = sum_to(slope, x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None
-            grad_target = -sum_to(slope, target.shape).to(target.dtype) if ctx.needs_input_grad[1] else None
+            each = grad_out if weight is None else widen(weight)[0] * grad_out
+            slope = _slope(x, target, each, divisor(ctx.reduction, total))
+            grad_x = cast(sum_to(slope, x.shape), x.dtype) if ctx.needs_input_grad[0] else None
+            grad_target = -cast(sum_to(slope, target.shape), target.dtype) if ctx.needs_input_grad[1] else None
         if ctx.needs_input_grad[2]:
             loss = difference(x, target).square()
+            each = share(grad_out, ctx.reduction, total)
             grad_weight = sum_to(loss * each, weight.shape)
             if ctx.reduction == "mean":
                 grad_weight = grad_weight - reduced(loss * weight, "mean", total) * each

@@ -7,14 +7,15 @@ from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._fused import fused, summed
 from manualnet.functional.losses._pairs import common_type, difference
+from manualnet.native.elementwise import TWO
 
 
-@summed("(x - t) * (x - t)")
+@summed("(x - t) * (x - t)", least=TWO)
 def _squares(x: Tensor, t: Tensor) -> Tensor:
     return difference(x, t).square().sum()
 
 
-@fused("(x - t) * g")
+@fused("(x - t) * g", least=TWO)
 def _slope(x: Tensor, t: Tensor, g: Tensor) -> Tensor:
     return difference(x, t) * g
 

@@ -6,14 +6,15 @@ from manualnet.functional._dtypes import widen
 from manualnet.functional._function import Function, save
 from manualnet.functional._fused import fused, summed
 from manualnet.functional.penalties._tensors import check, total
+from manualnet.native.elementwise import TWO
 
 
-@summed("fabsf(w)")
+@summed("fabsf(w)", least=TWO)
 def _distances(w: Tensor) -> Tensor:
     return widen(w)[0].abs().sum()
 
 
-@fused("sign(w) * g")
+@fused("sign(w) * g", least=TWO)
 def _slope(w: Tensor, g: Tensor) -> Tensor:
     return (w.sgn() * g).to(w.dtype)
 

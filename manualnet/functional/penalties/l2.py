@@ -6,15 +6,16 @@ from manualnet.functional._dtypes import widen
 from manualnet.functional._function import Function, save
 from manualnet.functional._fused import fused, summed
 from manualnet.functional.penalties._tensors import check, total
+from manualnet.native.elementwise import TWO
 
 
-@summed("w * w")
+@summed("w * w", least=TWO)
 def _squares(w: Tensor) -> Tensor:
     (w,) = widen(w)
     return (w * w).sum()
 
 
-@fused("2 * w * g")
+@fused("2 * w * g", least=TWO)
 def _slope(w: Tensor, g: Tensor) -> Tensor:
     # The wide factor first, because a product with a half-precision tensor rounds a number beside it to its type.
     return (2 * widen(w)[0] * g).to(w.dtype)

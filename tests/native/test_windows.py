@@ -1,0 +1,75 @@
+"""Cotangents of means shared out by compiled code: the quotient to the last bit, in every place of its window."""
+
+import pytest
+import torch
+
+from manualnet import functional as F
+from manualnet.native import windows as native
+
+from .kit import DTYPES, LAYOUTS, compiled, counted, normal, threaded, using
+
+pytestmark = compiled
+SHAPES = {
+    "halves": (4, 16, 10, 12, (2, 2)),
+    "odd": (3, 7, 5, 9, (3, 5)),
+    "one channel": (2, 1, 31, 8, (1, 4)),
+    "a column": (2, 9, 9, 4, (7, 1)),
+    "one element": (2, 8, 4, 3, (1, 1)),
+    "whole pictures": (40, 65, 1, 1, (6, 5)),
+    "spread over threads": (5, 33, 30, 20, (2, 3)),
+}
+
+
+@threaded(SHAPES, ["spread over threads", "whole pictures"])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("layout", [LAYOUTS["contiguous"], LAYOUTS["channels last"]], ids=["planes", "channels last"])
+@pytest.mark.parametrize("divisor", [1, 7, -0.3])
+def test_shapes(shape, threads, dtype, layout, divisor):
+    *size, (kh, kw) = shape
+    x = layout(normal(*size, dtype=dtype))
+    with using(threads):
+        y = native.spread(x, (kh, kw), divisor)
+    assert torch.equal(y, (x / divisor).repeat_interleave(kh, 2).repeat_interleave(kw, 3))
+    # Of one pixel both are true.
+    innermost = x.is_contiguous(memory_format=torch.channels_last)
+    assert y.is_contiguous(memory_format=torch.channels_last if innermost else torch.contiguous_format)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, 1e-45])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_special_numbers(value, dtype):
+    x = torch.full((2, 3, 8, 8), value, dtype=dtype)
+    torch.testing.assert_close(
+        native.spread(x, (2, 2), 4),
+        (x / 4).repeat_interleave(2, 2).repeat_interleave(2, 3),
+        rtol=0,
+        atol=0,
+        equal_nan=True,
+    )
+
+
+@pytest.mark.parametrize("name", ["avg_pool2d", "adaptive_avg_pool2d"])
+@pytest.mark.parametrize("picture", [(4, 8, 12, 12), (8, 12, 12)])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_pooling_takes_it(monkeypatch, name, picture, dtype):
+    ran = counted(monkeypatch, native, "spread")
+    x = normal(*picture, dtype=dtype).requires_grad_()
+    size = 2 if name == "avg_pool2d" else 6
+    ours, theirs = (getattr(m, name)(x, size) for m in (F, torch.nn.functional))
+    g = normal(*ours.shape, seed=1, dtype=dtype)
+    torch.testing.assert_close(torch.autograd.grad(ours, x, g), torch.autograd.grad(theirs, x, g))
+    assert [y is not None for y in ran] == [True]
+
+
+REFUSED = {
+    "few": torch.ones(1, 3, 6, 7),
+    "gaps": torch.ones(4, 4, 8, 8)[..., ::2],
+    "expanded": torch.ones(4, 4, 1, 8).expand(4, 4, 8, 8),
+    "double": torch.ones(4, 4, 8, 8).double(),
+    "a matrix": torch.ones(32, 32),
+}
+
+
+@pytest.mark.parametrize("x", REFUSED.values(), ids=REFUSED)
+def test_others_are_left_to_the_formula(x):
+    assert native.spread(x, (2, 2), 4) is None
