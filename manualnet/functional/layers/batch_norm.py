@@ -132,8 +132,8 @@ class _Track(Function):
     @staticmethod
     def forward(running_mean, running_var, mean, v, m, momentum):
         for running, batch, share in ((running_mean, mean, momentum), (running_var, v, momentum * (m / (m - 1)))):
-            (wide,) = widen(running)
-            running.copy_(torch.add((1 - momentum) * wide, batch, alpha=share))
+            wide, batch = widen(running, batch)
+            running.copy_((1 - momentum) * wide + share * batch)
         return torch.zeros((), dtype=torch.bool, device=running_mean.device)
 
     @staticmethod
