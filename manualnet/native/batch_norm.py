@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, channels_last, fits, pointer, threads_for
+from manualnet.native.call import NAMES, call, channels_last, fits, threads_for
 
 
 def applies(x: Tensor) -> bool:
@@ -38,7 +38,7 @@ def evaluate(
 def _normalised(x, weight, bias, mean, v, eps: float, activation: str, training: bool) -> Tensor:
     y, weight, bias = torch.empty_like(x), _float(weight), _float(bias)
     kernel = getattr(_library(), f"batch_norm_{activation}_{NAMES[x.dtype]}")
-    kernel(*map(pointer, (x, y, weight, bias, mean, v)), int(training), _shape(x, eps))
+    call(kernel, x, y, weight, bias, mean, v, training, _shape(x, eps))
     return y
 
 
@@ -60,7 +60,7 @@ def backward(
     grad_weight, grad_bias = torch.empty(x.shape[1]), torch.empty(x.shape[1])
     tensors = _float(weight), _float(bias), mean, v, *(t.contiguous() for t in cotangents)
     kernel = getattr(_library(), f"batch_norm_{activation}_backward_{NAMES[x.dtype]}")
-    kernel(*map(pointer, (g, x, grad_x, *tensors, grad_weight, grad_bias)), _shape(x, eps))
+    call(kernel, g, x, grad_x, *tensors, grad_weight, grad_bias, _shape(x, eps))
     return grad_x, _like(grad_weight, weight, needs[1]), _like(grad_bias, bias, needs[2])
 
 

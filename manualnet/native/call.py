@@ -1,6 +1,7 @@
 """Handing tensors to C."""
 
 import ctypes
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,9 +23,18 @@ def threads_for(count: int) -> int:
     return torch.get_num_threads() if count >= _SHARED else 1
 
 
-def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    """Where the numbers lie; whoever calls keeps the tensor alive meanwhile."""
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+def call(function: Any, *arguments) -> int:
+    """A compiled function of addresses, of whole numbers (long) and of others (double).
+
+    A tensor stands for its address and None for none; whoever calls keeps the tensors alive meanwhile. With the types
+    told once, Python's own numbers are handed over as they are.
+    """
+    if function.argtypes is None:
+        function.argtypes = [_TYPES.get(type(a), ctypes.c_void_p) for a in arguments]
+    return function(*[a.data_ptr() if isinstance(a, Tensor) else a for a in arguments])
+
+
+_TYPES = {int: ctypes.c_long, bool: ctypes.c_long, float: ctypes.c_double}
 
 
 def numbers(*values: int) -> ctypes.Array:

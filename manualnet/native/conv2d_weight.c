@@ -119,7 +119,7 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
     }                                                                                                                  \
                                                                                                                        \
     /* The threads' sums added up and rounded; from output channels innermost to output channels outermost. */         \
-    static void finish_##TYPE(const float *sums, TYPE *dw, const shape *s, long o_wide, int threads) {                 \
+    static void finish_##TYPE(const float *sums, TYPE *dw, const shape *s, long o_wide, long threads) {                 \
         long size = s->kh * s->kw * s->c;                                                                              \
         _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \
         for (long o = 0; o < s->o; o += LANES)                                                                         \
@@ -131,7 +131,7 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
     }                                                                                                                  \
                                                                                                                        \
     /* dw is (o, kh, kw, c). */                                                                                        \
-    int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, const shape *s, int threads) {                    \
+    int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, const shape *s, long threads) {                    \
         long width = s->w + 2 * s->pw, plane = (s->h + 2 * s->ph) * width, places = s->oh * s->ow;                     \
         long o_wide = (s->o + LANES - 1) / LANES * LANES;                                                              \
         long x_unit = plane * s->c, g_unit = places * o_wide, dw_size = s->kh * s->kw * s->c * o_wide;                 \
@@ -186,7 +186,7 @@ GRADIENT(bfloat16, 2, PAIR)
 // The same for matrices: dw[c][o] is the sum over rows n of x[n][c] g[n][o], n even. The rows are the places of a picture
 // one pixel high, or of two, the first half of them and the second. Threads share out the columns of g, so that nobody's sums
 // have to be added up.
-int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long n, long c, long o, int threads) {
+int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long n, long c, long o, long threads) {
     long places = n / PAIR, blocks = (o + WIDE * LANES - 1) / (WIDE * LANES);
     shape s = {.oh = 1, .ow = places, .sh = 1, .sw = 1};
     uint32_t *xs = malloc(places * c * 4), *gs = malloc(places * o * 4);

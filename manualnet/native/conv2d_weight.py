@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, channels_last, fits, numbers, pointer
+from manualnet.native.call import NAMES, call, channels_last, fits, numbers
 
 # Products below which the call is over before a compiled path pays, and those that a second thread is woken for.
 _WORTH, _SHARED = 1 << 12, 1 << 21
@@ -31,7 +31,7 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     threads = torch.get_num_threads() if products >= _SHARED else 1
     grad = torch.empty(o, kh, kw, c, dtype=x.dtype)
     shape = numbers(n, c, h, w, o, *grad_out.shape[2:], kh, kw, *stride, *padding, *dilation)
-    if kernel(pointer(x), pointer(grad_out), pointer(grad), shape, threads):
+    if call(kernel, x, grad_out, grad, shape, threads):
         return None
     return grad.permute(0, 3, 1, 2)
 
@@ -47,8 +47,8 @@ def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
     if kernel is None:
         return None
     product = torch.empty(o, i)
-    sizes = map(ctypes.c_long, (n, o, i))
-    return None if kernel(pointer(grad_out), pointer(x), pointer(product), *sizes, torch.get_num_threads()) else product
+    failed = call(kernel, grad_out, x, product, n, o, i, torch.get_num_threads())
+    return None if failed else product
 
 
 def _library() -> ctypes.CDLL | None:

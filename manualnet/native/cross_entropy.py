@@ -1,12 +1,10 @@
 """The gradients of cross-entropy and of the negative log-likelihood for class indices, by ``cross_entropy.c``."""
 
-import ctypes
-
 import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, fits, pointer, threads_for
+from manualnet.native.call import NAMES, call, fits, threads_for
 
 # Scores below which a call is over before a compiled path pays.
 _WORTH = 1 << 7
@@ -23,12 +21,10 @@ def cross_entropy_backward(
     if library is None:
         return None
     grad_x, g = torch.empty_like(x), grad_out.float()
-    settings = ctypes.c_long(ignore_index), ctypes.c_double(smoothing), int(reduction == "mean")
     # An exponential is worth two elements.
     threads = threads_for(2 * x.numel())
     kernel = getattr(library, f"cross_entropy_backward_{NAMES[x.dtype]}")
-    sizes = map(ctypes.c_long, x.shape)
-    kernel(*map(pointer, (x, target, grad_x, g)), *sizes, *settings, threads)
+    call(kernel, x, target, grad_x, g, *x.shape, ignore_index, smoothing, reduction == "mean", threads)
     return grad_x
 
 
@@ -42,9 +38,9 @@ def nll_backward(
     if library is None:
         return None
     grad_x, g = grad_out.new_empty(shape), grad_out.float().contiguous()
-    sizes = map(ctypes.c_long, (g.dim(), *shape, ignore_index))
     kernel = getattr(library, f"nll_backward_{NAMES[grad_x.dtype]}")
-    kernel(*map(pointer, (target, grad_x, g)), *sizes, int(reduction == "mean"), threads_for(shape.numel()))
+    mean, threads = reduction == "mean", threads_for(shape.numel())
+    call(kernel, target, grad_x, g, g.dim(), *shape, ignore_index, mean, threads)
     return grad_x
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, fits, numbers, pointer, threads_for
+from manualnet.native.call import NAMES, call, fits, numbers, threads_for
 
 Size = tuple[int, int]
 
@@ -47,7 +47,7 @@ def _run(name: str, tensors: tuple[Tensor, ...], shape, out_shape, window: Size,
     # Planes that lie one after another are pictures of one channel.
     counts = (n, c) if layout is torch.channels_last else (n * c, 1)
     kernel = getattr(_library(), f"{name}_{NAMES[tensors[0].dtype]}")
-    kernel(*map(pointer, tensors), numbers(*counts, h, w, *out_shape[2:], *window), threads_for(tensors[0].numel()))
+    call(kernel, *tensors, numbers(*counts, h, w, *out_shape[2:], *window), threads_for(tensors[0].numel()))
 
 
 def _layout(x: Tensor) -> torch.memory_format | None:

@@ -1,12 +1,10 @@
 """Pictures with their channels innermost laid out plane by plane, by ``planes.c``."""
 
-import ctypes
-
 import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, fits, pointer, threads_for
+from manualnet.native.call import NAMES, call, fits, threads_for
 
 
 def planes(x: Tensor) -> Tensor | None:
@@ -19,6 +17,5 @@ def planes(x: Tensor) -> Tensor | None:
     if kernel is None:
         return None
     y = torch.empty(x.shape, dtype=x.dtype)
-    sizes = map(ctypes.c_long, (len(x), x.shape[2] * x.shape[3]))
-    kernel(pointer(x), pointer(y), *sizes, threads_for(x.numel()))
+    call(kernel, x, y, len(x), x.shape[2] * x.shape[3], threads_for(x.numel()))
     return y

@@ -1,12 +1,10 @@
 """What depends on all of a row, along a last axis that lies together in memory, by ``rows.c``."""
 
-import ctypes
-
 import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, fits, pointer, threads_for
+from manualnet.native.call import NAMES, call, fits, threads_for
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 8
@@ -41,22 +39,21 @@ def log_softmax_backward(grad_out: Tensor, y: Tensor) -> Tensor:
 def hinge(scores: Tensor, target: Tensor, margin: float) -> Tensor:
     """Every row's Σ max(0, s_j - s_y + margin) over j ≠ y, in float32; ``target`` is contiguous."""
     losses = scores.new_empty(target.shape, dtype=torch.float32)
-    _run("hinge", scores, target, losses, settings=(ctypes.c_double(margin),))
+    _run("hinge", scores, target, losses, settings=(float(margin),))
     return losses
 
 
 def hinge_backward(scores: Tensor, target: Tensor, each: Tensor, margin: float) -> Tensor:
     """Its gradient for the cotangents ``each``, one number or one a row, in float32."""
     grad_x, each = torch.empty_like(scores), each.contiguous()
-    step = ctypes.c_long(each.dim())
-    _run("hinge_backward", scores, target, each, grad_x, settings=(ctypes.c_double(margin),), step=(step,))
+    _run("hinge_backward", scores, target, each, grad_x, settings=(float(margin),), step=(each.dim(),))
     return grad_x
 
 
 def triplet(a: Tensor, p: Tensor, n: Tensor, margin: float) -> Tensor:
     """Every row's max(0, ‖a - p‖² - ‖a - n‖² + margin), in float32."""
     losses = a.new_empty(a.shape[:-1], dtype=torch.float32)
-    _run("triplet", a, p, n, losses, settings=(ctypes.c_double(margin),))
+    _run("triplet", a, p, n, losses, settings=(float(margin),))
     return losses
 
 
@@ -70,9 +67,9 @@ def scaled_difference(each: Tensor, u: Tensor, v: Tensor) -> Tensor:
 def _run(name: str, *tensors: Tensor, settings: tuple = (), step: tuple = ()) -> None:
     first = tensors[0]
     columns = first.shape[-1]
-    sizes = ctypes.c_long(first.numel() // columns), ctypes.c_long(columns)
+    sizes = first.numel() // columns, columns
     kernel = getattr(_library(), f"{name}_{NAMES[first.dtype]}")
-    kernel(*map(pointer, tensors), *settings, *sizes, *step, threads_for(first.numel()))
+    call(kernel, *tensors, *settings, *sizes, *step, threads_for(first.numel()))
 
 
 def _library():

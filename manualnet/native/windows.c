@@ -2,7 +2,7 @@
 // its own.
 
 #define SPREAD(T)                                                                                                      \
-    void spread_##T(const T *restrict x, T *restrict y, const long *size, double divisor, int threads) {               \
+    void spread_##T(const T *restrict x, T *restrict y, const long *size, double divisor, long threads) {               \
         const long rows = size[0], w = size[1], c = size[2], kh = size[3], kw = size[4], length = w * kw * c;          \
         const float d = (float)divisor;                                                                                \
         _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \

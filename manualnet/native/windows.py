@@ -1,12 +1,10 @@
 """Elements shared out to windows that lie side by side, by ``windows.c``."""
 
-import ctypes
-
 import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, fits, numbers, pointer, threads_for
+from manualnet.native.call import NAMES, call, fits, numbers, threads_for
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 7
@@ -27,6 +25,5 @@ def spread(x: Tensor, window: tuple[int, int], divisor: float) -> Tensor | None:
     if kernel is None:
         return None
     y = torch.empty(*batch, h * window[0], w * window[1], dtype=x.dtype, memory_format=layout)
-    size = numbers(rows, w, channels, *window)
-    kernel(pointer(x), pointer(y), size, ctypes.c_double(divisor), threads_for(y.numel()))
+    call(kernel, x, y, numbers(rows, w, channels, *window), float(divisor), threads_for(y.numel()))
     return y
