@@ -1,5 +1,7 @@
 """Axes, and broadcasting undone."""
 
+import math
+
 from torch import Tensor
 
 
@@ -13,6 +15,11 @@ def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     added = grad.dim() - len(shape)
     stretched = [added + i for i, n in enumerate(shape) if n == 1]
     return grad.sum([*range(added), *stretched]).reshape(shape)
+
+
+def as_rows(t: Tensor) -> Tensor:
+    """All leading axes as one, which reshape(-1, …) cannot count where there are no elements."""
+    return t if t.dim() == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
 
 
 def is_last(dim: int, x: Tensor) -> bool:

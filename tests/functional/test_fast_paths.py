@@ -42,6 +42,7 @@ PATHS = {
         ("native.batch_norm", "backward"),
         None,
     ),
+    "avg_pool2d": (lambda x: F.avg_pool2d(x, 2), [(4, 8, 16, 16)], ("native.windows", "load"), None),
     "gelu": (F.gelu, [(4, 8, 16, 16)], ("native.elementwise", "run"), None),
     "prelu": (F.prelu, [(4, 8, 16, 16), (1,)], ("native.sums", "run"), None),
     "softmax": (lambda x: F.softmax(x, 1), [(40, 10)], ("native.rows", "softmax_backward"), None),

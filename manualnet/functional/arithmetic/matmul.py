@@ -6,7 +6,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
-from manualnet.functional._shapes import sum_to
+from manualnet.functional._shapes import as_rows, sum_to
 
 
 class Matmul(Function):
@@ -55,9 +55,8 @@ def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _right(x: Tensor, g: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Σ Xᵀ G, likewise."""
-    if len(shape) == 2 and x.dim() > 2:
-        axes = [*range(x.dim() - 1)]
-        return torch.tensordot(x, g, dims=(axes, axes))
+    if len(shape) == 2:
+        return as_rows(x).mT @ as_rows(g)
     return sum_to(torch.matmul(x.mT, g), shape)
 
 

@@ -1,7 +1,5 @@
 """Linear layer: y = x Wᵀ + b."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -9,6 +7,7 @@ from manualnet.functional._dtypes import autocast, cast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
+from manualnet.functional._shapes import as_rows
 from manualnet.functional.arithmetic._operands import Like
 from manualnet.native.conv2d_weight import linear_weight
 
@@ -47,7 +46,7 @@ class Linear(Function):
             rounded = cast(weight, g.dtype)
             grad_x = g @ (rounded.unsqueeze(0) if ctx.unit else rounded)
         if ctx.needs_input_grad[1]:
-            grad_weight = cast(_product(_rows(g), _rows(x)), ctx.weight_type)
+            grad_weight = cast(_product(as_rows(g), as_rows(x)), ctx.weight_type)
             grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
         if ctx.needs_input_grad[2]:
             grad_bias = ctx.bias.gradient(grad_out)
@@ -60,14 +59,9 @@ class Linear(Function):
         return y_t if bias_t is None else y_t + bias_t
 
 
-def _rows(t: Tensor) -> Tensor:
-    """All leading axes as one, which reshape(-1, …) cannot count where there are no elements."""
-    return t if t.dim() == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
-
-
 def _product(g: Tensor, x: Tensor) -> Tensor:
     """Gᵀ X; of bfloat16 in float32, where compiled code sums it."""
-    product = linear_weight(g, x) if plain(g, x) else None
+    product = linear_weight(g, x) if g.dtype is torch.bfloat16 and plain(g, x) else None
     return g.t() @ x if product is None else product
 
 
