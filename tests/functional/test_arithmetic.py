@@ -141,6 +141,20 @@ def test_bfloat16_is_as_accurate_as_pytorch(function, shapes):
         assert (a.double() - e).abs().max() <= 2 * (b.double() - e).abs().max() + ulp
 
 
+@pytest.mark.parametrize("batch", [(64,), (8, 8)])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_matrix_that_met_a_batch_has_a_gradient_rounded_once(batch, place):
+    """Products of the batch that are rounded each, and then added, err by several halves of a unit."""
+    generator = torch.Generator().manual_seed(SEED)
+    shapes = [(6, 5), (*batch, 5, 7)] if place == 0 else [(*batch, 6, 5), (5, 7)]
+    x, y = (torch.randn(shape, generator=generator).bfloat16().requires_grad_() for shape in shapes)
+    g = torch.randn(*batch, 6, 7, generator=generator).bfloat16()
+    ours = torch.autograd.grad(F.matmul(x, y), (x, y), g)[place]
+    wide = [t.detach().double().requires_grad_() for t in (x, y)]
+    exact = torch.autograd.grad(torch.matmul(*wide), wide, g.double())[place]
+    assert ((ours.double() - exact).abs() <= 2**-8 * exact.abs() + 1e-4).all()
+
+
 @pytest.mark.parametrize("inside", [True, False], ids=["backward inside", "backward outside"])
 def test_autocast_gives_pytorchs_types(inside):
     def run(function):
