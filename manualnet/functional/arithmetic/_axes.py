@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from operator import index
-from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ def kept_shape(shape: torch.Size, dim: int | Sequence[int] | None) -> tuple[int,
     """``shape`` with the reduced axes as 1; no dim, or an empty one, reduces all."""
     if dim is None:
         return (1,) * len(shape)
-    axes = (index(dim),) if isinstance(dim, SupportsIndex) else tuple(dim or range(len(shape)))
+    axes = tuple(dim) or range(len(shape)) if isinstance(dim, Sequence) else (index(dim),)
     reduced = {axis % len(shape) for axis in axes} if shape else set()
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
