@@ -49,10 +49,8 @@ class Options:
     """Sections, functions or models, such as: models, relu gelu, convnet (linear is both). --list prints them."""
     quick: bool = False
     """Fewer sizes and rounds, smaller batches: under two minutes, for a first impression."""
-    dtypes: list[Literal["float64", "float32", "bfloat16"]] = dataclasses.field(
-        default_factory=lambda: ["float32", "bfloat16"]
-    )
-    """Number types of the functions."""
+    dtypes: list[Literal["float64", "float32", "bfloat16"]] = dataclasses.field(default_factory=list)
+    """Number types of the functions; float32 if left out, and bfloat16 where the processor computes in it."""
     precision: Literal["auto", "float64", "float32", "bfloat16"] = "auto"
     """Number type of the models, as in experiments.cifar."""
     threads: int | None = None
@@ -102,7 +100,7 @@ def effort(options: Options) -> Effort:
 def setting(model: str, quick: bool) -> Config:
     """What the model is trained with."""
     config = recipes.recipe(model)
-    return dataclasses.replace(config, batch_size=config.batch_size // 2) if quick and model == "convnet" else config
+    return dataclasses.replace(config, batch_size=config.batch_size // 4) if quick and model == "convnet" else config
 
 
 @dataclasses.dataclass
@@ -142,7 +140,8 @@ def measure(options: Options, precision: str, show: Callable[..., None]) -> Meas
     work, only = effort(options), options.only
     sizes = functions.SIZES[::2] if options.quick else functions.SIZES
     result = Measured([], [], [], [], matmul_peak(getattr(torch, precision), clock=work.clock))
-    for dtype, name in _progress(product(options.dtypes, chosen("functions", SPECS, only)), "functions"):
+    dtypes = options.dtypes or list(dict.fromkeys(["float32", pick_precision("auto", models.CPU)]))
+    for dtype, name in _progress(product(dtypes, chosen("functions", SPECS, only)), "functions"):
         result.functions += [calls.measure(c, work) for c in functions.calls(name, getattr(torch, dtype), sizes)]
     if result.functions:
         show(*table.functions(result.functions))
