@@ -161,6 +161,15 @@ static inline float none_slope(float z) { return (void)z, 1.0f; }
         free(centre);                                                                                                  \
     }
 
+void batch_norm_track(float *running_mean, float *running_v, const float *mean, const float *v, long channels,
+                      double momentum, double share) {
+    const float rest = (float)(1.0 - momentum), of_mean = (float)momentum, of_v = (float)share;
+    for (long c = 0; c < channels; c++) {
+        running_mean[c] = rest * running_mean[c] + of_mean * mean[c];
+        running_v[c] = rest * running_v[c] + of_v * v[c];
+    }
+}
+
 MOMENTS(float)
 MOMENTS(bfloat16)
 KERNELS(float, none)

@@ -68,6 +68,20 @@ def _like(grad: Tensor, parameter: Tensor | None, needed: bool) -> Tensor | None
     return grad.to(parameter.dtype) if parameter is not None and needed else None
 
 
+def track(running: tuple[Tensor, Tensor], batch: tuple[Tensor, Tensor], momentum: float, share: float) -> bool:
+    """Move mean and variance towards the batch's, in place, by ``momentum`` and ``share``; False if left undone."""
+    tensors = (*running, *batch)
+    together = all(t.is_cpu and t.dtype is torch.float32 and t.is_contiguous() for t in tensors)
+    # Tensors of inference mode have no version to be raised.
+    library = _library() if together and not any(t.is_inference() for t in running) else None
+    if library is None:
+        return False
+    call(library.batch_norm_track, *tensors, running[0].numel(), float(momentum), share)
+    # Whoever saved them for a backward pass must learn that they have changed.
+    torch.autograd.graph.increment_version(running)
+    return True
+
+
 class _Shape(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("rows", "width", "pixels", "channels")]
     _fields_ += [("eps", ctypes.c_double), ("threads", ctypes.c_int)]

@@ -277,3 +277,51 @@ def test_others_go_another_way(ran, function, case):
     assert ran() == (0, 0)
     exact = _run(_pytorch(function), x.double(), [p.double() for p in parameters], torch.ones_like(x).double())
     torch.testing.assert_close(ours[0].double(), exact[0], rtol=1e-2, atol=1e-2)
+
+
+def _statistics(dtype=torch.float32):
+    return [normal(37, seed=i, dtype=dtype) for i in range(4)]
+
+
+@pytest.mark.parametrize(("momentum", "share"), [(0.1, 0.125), (1.0, 1.5), (0.0, 0.0)])
+def test_statistics_are_moved(momentum, share):
+    mean, v, *batch = _statistics()
+    parts = zip((mean, v), batch, (momentum, share), strict=True)
+    expected = [(1 - momentum) * old.double() + part * new.double() for old, new, part in parts]
+    assert native.track((mean, v), batch, momentum, share)
+    torch.testing.assert_close([mean.double(), v.double()], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_layer_moves_them_so(monkeypatch):
+    done = counted(monkeypatch, native, "track")
+    x, (mean, v, *_) = normal(64, 37, seed=9), _statistics()
+    ours, theirs = (mean.clone(), v.clone()), (mean.clone(), v.clone())
+    F.batch_norm(x, *ours, training=True, momentum=0.3)
+    torch.nn.functional.batch_norm(x, *theirs, training=True, momentum=0.3)
+    torch.testing.assert_close(ours, theirs)
+    assert done == [True]
+
+
+def test_who_saved_statistics_learns_that_they_moved():
+    x, (mean, v, *batch) = normal(8, 37).requires_grad_(), _statistics()
+    y = F.batch_norm(x, mean, v.abs_())
+    assert native.track((mean, v), batch, 0.1, 0.1)
+    with pytest.raises(RuntimeError, match="inplace"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_statistics_of_other_types_are_left_alone(dtype):
+    mean, v, *batch = _statistics()
+    before = mean.to(dtype)
+    moved = before.clone()
+    assert not native.track((moved, v), batch, 0.1, 0.1)
+    assert torch.equal(moved, before)
+
+
+def test_statistics_of_inference_mode_are_moved_by_the_formula():
+    with torch.inference_mode():
+        mean, v, *_ = _statistics()
+        before = mean.clone()
+        F.batch_norm(normal(64, 37, seed=9), mean, v, training=True)
+        assert not torch.equal(mean, before)

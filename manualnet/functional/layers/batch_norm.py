@@ -131,9 +131,12 @@ class _Track(Function):
 
     @staticmethod
     def forward(running_mean, running_var, mean, v, m, momentum):
-        for running, batch, share in ((running_mean, mean, momentum), (running_var, v, momentum * (m / (m - 1)))):
-            wide, batch = widen(running, batch)
-            running.copy_((1 - momentum) * wide + share * batch)
+        share = momentum * (m / (m - 1))
+        fast = plain(running_mean, running_var, mean, v)
+        if not (fast and native.track((running_mean, running_var), (mean, v), momentum, share)):
+            for running, batch, part in ((running_mean, mean, momentum), (running_var, v, share)):
+                wide, batch = widen(running, batch)
+                running.copy_((1 - momentum) * wide + part * batch)
         return torch.zeros((), dtype=torch.bool, device=running_mean.device)
 
     @staticmethod
