@@ -325,3 +325,12 @@ def test_statistics_of_inference_mode_are_moved_by_the_formula():
         before = mean.clone()
         F.batch_norm(normal(64, 37, seed=9), mean, v, training=True)
         assert not torch.equal(mean, before)
+
+
+def test_statistics_that_are_not_in_memory_as_they_stand_are_moved_by_the_formula():
+    x, (mean, v, *_) = normal(64, 37, seed=9), _statistics()
+    expected = mean.clone()
+    torch.nn.functional.batch_norm(x, expected, v.clone(), training=True)
+    negated = torch._neg_view(-mean)
+    F.batch_norm(x, negated, v, training=True)
+    torch.testing.assert_close(negated.clone(), expected)
