@@ -5,6 +5,12 @@ from torch import Tensor
 REDUCTIONS = ("none", "mean", "sum")
 
 
+def need_tensors(name: str, **arguments) -> None:
+    for argument, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name}: {argument} must be a Tensor, but got {type(value).__name__}")
+
+
 def refuse_complex(name: str, *tensors) -> None:
     """The gradients here are derived for real numbers."""
     for t in tensors:

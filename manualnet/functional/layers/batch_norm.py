@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.functional._dtypes import HALF, widen
-from manualnet.functional._errors import refuse_complex
+from manualnet.functional._errors import need_tensors, refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.layers import _batch_norm_fast
@@ -192,8 +192,7 @@ def batch_norm(
     >>> y.detach().flatten(), x.grad.flatten()
     (tensor([-0.9258, -0.4629,  1.3887]), tensor([ 0.1763, -0.2204,  0.0441]))
     """
-    if not isinstance(input, Tensor):
-        raise TypeError(f"batch_norm: the input must be a Tensor, not {type(input).__name__}")
+    need_tensors("batch_norm", input=input)
     refuse_complex("batch_norm", input)
     statistics = {"running_mean": running_mean, "running_var": running_var}
     check(input, statistics, {"weight": weight, "bias": bias}, training, eps)
@@ -227,6 +226,7 @@ def check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: fl
     if not x.is_floating_point():
         raise NotImplementedError(f"batch_norm: the input must be floating, but is {x.dtype}")
     tensors = {name: t for name, t in (statistics | parameters).items() if t is not None}
+    need_tensors("batch_norm", **tensors)
     for name, t in tensors.items():
         if t.numel() != channels:
             raise RuntimeError(f"{name} should contain {channels} elements, one a channel, not {t.numel()}")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from manualnet.functional._chunks import rows
 from manualnet.functional._dtypes import autocast
-from manualnet.functional._errors import refuse_complex
+from manualnet.functional._errors import need_tensors, refuse_complex
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic.pad import pad
@@ -186,6 +186,7 @@ def conv2d(
     tensor([[ 8., 12.],
             [20., 24.]])
     """
+    need_tensors("conv2d", input=input, weight=weight)
     refuse_complex("conv2d", input, weight, bias)
     if weight.dim() != 4:
         raise RuntimeError(

@@ -5,7 +5,7 @@ import torch.nn.functional as torch_F
 from torch import Tensor
 
 from manualnet.functional._chunks import pieces
-from manualnet.functional._errors import refuse_complex
+from manualnet.functional._errors import need_tensors, refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.layers._windows import Size2, gather, pair, scatter
@@ -141,6 +141,7 @@ def max_pool2d(
     (tensor([[[4., 4.]]]), tensor([[[0., 2., 0.],
              [0., 0., 0.]]]))
     """
+    need_tensors("max_pool2d", input=input)
     refuse_complex("max_pool2d", input)
     settings = kernel_size, stride, padding, dilation, ceil_mode
     y, position = MaxPool2d.apply(input, *settings, return_indices, _tile(input, *settings))

@@ -5,12 +5,6 @@ import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
 
-def need_tensors(name: str, **arguments) -> None:
-    for argument, value in arguments.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{name}: {argument} must be a Tensor, but got {type(value).__name__}")
-
-
 def refuse_gradient(name: str, **arguments: Tensor | None) -> None:
     """As in PyTorch these arguments are constants, and asking for their gradient is an error instead of a silent 0."""
     for argument, t in arguments.items():

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from manualnet.functional._dtypes import autocast, widen
-from manualnet.functional._errors import refuse_complex
+from manualnet.functional._errors import need_tensors, refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
-from manualnet.functional.losses._arguments import need_tensors, refuse_gradient
+from manualnet.functional.losses._arguments import refuse_gradient
 from manualnet.functional.losses._classes import (
     along_classes,
     check_classes,

@@ -3,10 +3,9 @@
 from torch import Tensor
 
 from manualnet.functional._dtypes import autocast, widen
-from manualnet.functional._errors import check_reduction, refuse_complex
+from manualnet.functional._errors import check_reduction, need_tensors, refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
-from manualnet.functional.losses._arguments import need_tensors
 from manualnet.functional.losses._classes import check_classes, class_axis, refuse_beyond
 from manualnet.functional.losses._margin import violated
 from manualnet.functional.losses._reduce import reduced, share
