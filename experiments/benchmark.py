@@ -140,7 +140,7 @@ def measure(options: Options, precision: str, show: Callable[..., None]) -> Meas
     work, only = effort(options), options.only
     sizes = functions.SIZES[::2] if options.quick else functions.SIZES
     result = Measured([], [], [], [], matmul_peak(getattr(torch, precision), clock=work.clock))
-    dtypes = options.dtypes or list(dict.fromkeys(["float32", pick_precision("auto", models.CPU)]))
+    dtypes = dict.fromkeys(options.dtypes or ("float32", pick_precision("auto", models.CPU)))
     for dtype, name in _progress(product(dtypes, chosen("functions", SPECS, only)), "functions"):
         result.functions += [calls.measure(c, work) for c in functions.calls(name, getattr(torch, dtype), sizes)]
     if result.functions:
