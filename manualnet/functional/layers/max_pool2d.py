@@ -26,15 +26,16 @@ class MaxPool2d(Function):
     """
 
     @staticmethod
-    def forward(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, tile):
+    def forward(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+        tile = _tile(x, kernel_size, stride, padding, dilation, ceil_mode)
         if tile and not return_indices and plain(x) and native.applies(x, tile):
             return native.max_pool2d(x, tile)
         return torch_F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, *_, ctx.tile = inputs
-        ctx.size = x.shape[-2:]
+        x, *settings, _ = inputs
+        ctx.size, ctx.tile = x.shape[-2:], _tile(x, *settings)
         save(ctx, output[1])
 
     @staticmethod
@@ -50,7 +51,7 @@ class MaxPool2d(Function):
             grad_x = _lay_tiles(grad_out, position, ctx.size, ctx.tile)
         else:
             grad_x = scatter(grad_out, position, ctx.size)
-        return grad_x, None, None, None, None, None, None, None
+        return grad_x, None, None, None, None, None, None
 
     @staticmethod
     def jvp(ctx, x_dot, *_):
@@ -143,6 +144,5 @@ def max_pool2d(
     """
     need_tensors("max_pool2d", input=input)
     refuse_complex("max_pool2d", input)
-    settings = kernel_size, stride, padding, dilation, ceil_mode
-    y, position = MaxPool2d.apply(input, *settings, return_indices, _tile(input, *settings))
+    y, position = MaxPool2d.apply(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
     return (y, position) if return_indices else y
