@@ -99,7 +99,7 @@ static inline float none_slope(float z) { return (void)z, 1.0f; }
 #define KERNELS(T, ACTIVATION)                                                                                         \
     /* y from given mean and v; with `training` they are computed first. */                                            \
     void batch_norm_##ACTIVATION##_##T(const T *x, T *y, const float *weight, const float *bias, float *mean, float *v, \
-                                       long training, const shape *s) {                                                 \
+                                       long training, const shape *s) {                                                \
         if (training) moments_##T(x, mean, v, s);                                                                      \
         float *restrict centre = repeated(s, 3), *restrict scale = centre + s->width;                                  \
         float *restrict shift = scale + s->width;                                                                      \

@@ -119,7 +119,7 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
     }                                                                                                                  \
                                                                                                                        \
     /* The threads' sums added up and rounded; from output channels innermost to output channels outermost. */         \
-    static void finish_##TYPE(const float *sums, TYPE *dw, const shape *s, long o_wide, long threads) {                 \
+    static void finish_##TYPE(const float *sums, TYPE *dw, const shape *s, long o_wide, long threads) {                \
         long size = s->kh * s->kw * s->c;                                                                              \
         _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \
         for (long o = 0; o < s->o; o += LANES)                                                                         \
@@ -131,7 +131,7 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
     }                                                                                                                  \
                                                                                                                        \
     /* dw is (o, kh, kw, c). */                                                                                        \
-    int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, const shape *s, long threads) {                    \
+    int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, const shape *s, long threads) {                   \
         long width = s->w + 2 * s->pw, plane = (s->h + 2 * s->ph) * width, places = s->oh * s->ow;                     \
         long o_wide = (s->o + LANES - 1) / LANES * LANES;                                                              \
         long x_unit = plane * s->c, g_unit = places * o_wide, dw_size = s->kh * s->kw * s->c * o_wide;                 \

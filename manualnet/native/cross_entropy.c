@@ -6,7 +6,7 @@
 
 #define KERNELS(T)                                                                                                     \
     void cross_entropy_backward_##T(const T *x, const int64_t *y, T *dx, const float *grad_out, long n, long c,        \
-                                    long ignored, double smoothing, long mean, long threads) {                           \
+                                    long ignored, double smoothing, long mean, long threads) {                         \
         long kept = 0;                                                                                                 \
         for (long i = 0; i < n; i++) kept += y[i] != ignored;                                                          \
         float g = mean ? *grad_out / kept : *grad_out;                                                                 \
@@ -33,7 +33,7 @@
                                                                                                                        \
     /* g is one number, or with `step` 1 one a row. A few rows are cleared at a time: they stay in the cache. */       \
     void nll_backward_##T(const int64_t *y, T *dx, const float *grad_out, long step, long n, long c, long ignored,     \
-                          long mean, long threads) {                                                                     \
+                          long mean, long threads) {                                                                   \
         long kept = 0;                                                                                                 \
         for (long i = 0; mean && i < n; i++) kept += y[i] != ignored;                                                  \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \

@@ -31,7 +31,7 @@ static inline int least(long a, long b) { return (int)(a < b ? a : b); }
     }
 
 #define KERNELS(T)                                                                                                     \
-    void max_pool2d_##T(const T *restrict x, T *restrict y, uint8_t *restrict place, const shape *s, long threads) {    \
+    void max_pool2d_##T(const T *restrict x, T *restrict y, uint8_t *restrict place, const shape *s, long threads) {   \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n * s->oh)                                                                                        \
             for (long row = first; row < last; row++) {                                                                \
@@ -65,7 +65,7 @@ static inline int least(long a, long b) { return (int)(a < b ? a : b); }
                                                                                                                        \
     /* Every dy laid where its y came from, zeros everywhere else. */                                                  \
     void max_pool2d_backward_##T(const T *restrict dy, const uint8_t *restrict place, T *restrict dx,                  \
-                                 const shape *s, long threads) {                                                        \
+                                 const shape *s, long threads) {                                                       \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n * s->oh)                                                                                        \
             for (long row = first; row < last; row++) {                                                                \

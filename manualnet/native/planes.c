@@ -1,7 +1,7 @@
 // Pictures with their three channels innermost, (n, places, 3), as planes, (n, 3, places).
 
 #define PLANES(T)                                                                                                      \
-    void planes_##T(const T *x, T *y, long n, long places, long threads) {                                              \
+    void planes_##T(const T *x, T *y, long n, long places, long threads) {                                             \
         _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \
         for (long i = 0; i < n; i++) {                                                                                 \
             const T *restrict from = x + i * places * 3;                                                               \

@@ -9,7 +9,7 @@ enum { BLOCK = 512 };
         SHARE(n)                                                  \
         for (long i = first; i < last; i++) {
 #define END_OF_ROWS \
-    }               \
+    }                                                                                                           \
     }
 
 // The sum of TERM over the elements j of a row.
@@ -28,7 +28,7 @@ static inline float positive_part(float x) { return x <= 0.0f ? 0.0f : x; }
 
 #define KERNELS(T)                                                                                              \
     /* p (g - sum g p) */                                                                                       \
-    void softmax_backward_##T(const T *grad_out, const T *saved, T *grad_x, long n, long c, long threads) {      \
+    void softmax_backward_##T(const T *grad_out, const T *saved, T *grad_x, long n, long c, long threads) {     \
         ROWS                                                                                                    \
             const T *restrict g = grad_out + i * c, *restrict p = saved + i * c;                                \
             T *restrict dx = grad_x + i * c;                                                                    \
@@ -39,7 +39,7 @@ static inline float positive_part(float x) { return x <= 0.0f ? 0.0f : x; }
     }                                                                                                           \
                                                                                                                 \
     /* g - e^y sum g */                                                                                         \
-    void log_softmax_backward_##T(const T *grad_out, const T *saved, T *grad_x, long n, long c, long threads) {  \
+    void log_softmax_backward_##T(const T *grad_out, const T *saved, T *grad_x, long n, long c, long threads) { \
         ROWS                                                                                                    \
             const T *restrict g = grad_out + i * c, *restrict y = saved + i * c;                                \
             T *restrict dx = grad_x + i * c;                                                                    \
@@ -63,7 +63,7 @@ static inline float positive_part(float x) { return x <= 0.0f ? 0.0f : x; }
                                                                                                                 \
     /* Each violation times the cotangent of its row, which lies `step` beyond that of the row before. */       \
     void hinge_backward_##T(const T *scores, const int64_t *y, const float *each, T *grad_x, double lead, long n, \
-                            long c, long step, long threads) {                                                   \
+                            long c, long step, long threads) {                                                  \
         float margin = (float)lead;                                                                             \
         ROWS                                                                                                    \
             const T *restrict x = scores + i * c;                                                               \
@@ -83,7 +83,7 @@ static inline float positive_part(float x) { return x <= 0.0f ? 0.0f : x; }
                                                                                                                 \
     /* max(0, |a - p|^2 - |a - n|^2 + margin) */                                                                \
     void triplet_##T(const T *anchor, const T *positive, const T *negative, float *losses, double margin, long n, \
-                     long c, long threads) {                                                                     \
+                     long c, long threads) {                                                                    \
         ROWS                                                                                                    \
             const T *restrict a = anchor + i * c, *restrict p = positive + i * c, *restrict q = negative + i * c; \
             float near = 0, far = 0;                                                                            \
@@ -95,7 +95,7 @@ static inline float positive_part(float x) { return x <= 0.0f ? 0.0f : x; }
                                                                                                                 \
     /* (u - v) times a number a row */                                                                          \
     void scaled_difference_##T(const T *one, const T *other, const float *each, T *out, long n, long c,         \
-                               long threads) {                                                                   \
+                               long threads) {                                                                  \
         ROWS                                                                                                    \
             const T *restrict u = one + i * c, *restrict v = other + i * c;                                     \
             T *restrict to = out + i * c;                                                                       \
