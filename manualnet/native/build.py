@@ -29,13 +29,13 @@ def available() -> bool:
 
 
 @cache
-def load(*names: str, text: str = "") -> ctypes.CDLL | None:
-    """These C files of this folder and ``text``, as one library; None where that fails: callers go another way."""
+def load(*names: str, head: str = "", text: str = "") -> ctypes.CDLL | None:
+    """``head``, these C files and ``text`` as one library; None where that fails: callers go another way."""
     compiler, openmp = _compiler(), _openmp()
     if not available() or compiler is None or openmp is None:
         return None
     try:
-        source = "".join(files(__package__).joinpath(name).read_text("utf-8") for name in names) + text
+        source = head + "".join(files(__package__).joinpath(name).read_text("utf-8") for name in names) + text
         command = [*compiler, "-x", "c", "-", *_FLAGS.split(), *_WIDE.split(), "-shared"]
         # PyTorch's own OpenMP goes first, so that there is one pool of threads and not two.
         command += ["-x", "none", "-Wl,--as-needed", str(openmp), "-lm"]

@@ -55,7 +55,7 @@ def _conv2d(generator: torch.Generator) -> list[Sample]:
 
 
 def _conv2d_large(generator: torch.Generator) -> list[Sample]:
-    """More places than one chunk of the weight gradient has, the last chunk smaller than the others."""
+    """More places than one chunk of the weight gradient has, the last one smaller; channels that suit tiles."""
 
     def call(batch: int, label: str, channels: int = 3, out: int = 8, **kwargs) -> Sample:
         x = normal(generator, batch, channels, 16, 16).detach().to(memory_format=torch.channels_last).requires_grad_()
@@ -64,6 +64,7 @@ def _conv2d_large(generator: torch.Generator) -> list[Sample]:
     return [
         call(40, "many pictures", padding=1),
         call(63, "many products", channels=8, out=17, padding=1),
+        call(24, "by tiles", channels=16, out=24, padding=1),
         call(90, "strided", stride=2),
         call(60, "dilated", dilation=(1, 2)),
     ]

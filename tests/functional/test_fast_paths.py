@@ -24,9 +24,15 @@ PATHS = {
         ("native.max_pool2d", "max_pool2d_backward"),
         ("functional.layers.max_pool2d", "_lay_tiles"),
     ),
-    "conv2d": (
+    "conv2d 3 x 3": (
         F.conv2d,
         [(16, 8, 16, 16), (40, 8, 3, 3)],
+        ("native.winograd", "conv2d_weight"),
+        None,
+    ),
+    "conv2d": (
+        F.conv2d,
+        [(16, 8, 16, 16), (40, 8, 4, 4)],
         ("native.conv2d_weight", "conv2d_weight"),
         ("functional.layers.conv2d", "_grad_weight_chunked"),
     ),

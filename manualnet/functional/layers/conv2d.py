@@ -14,6 +14,7 @@ from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic.pad import pad
 from manualnet.functional.layers._windows import pair
 from manualnet.native import conv2d_weight as native
+from manualnet.native import winograd
 
 
 class Conv2d(Function):
@@ -34,8 +35,9 @@ class Conv2d(Function):
     """
 
     @staticmethod
-    def forward(x, weight, bias, stride, padding, dilation, groups):
-        return torch_functional.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    def forward(x, weight, bias, *geometry):
+        y = winograd.conv2d(x, weight, bias, *geometry) if plain(x, weight, bias) else None
+        return torch_functional.conv2d(x, weight, bias, *geometry) if y is None else y
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -47,10 +49,11 @@ class Conv2d(Function):
     def backward(ctx, grad_out):
         x, weight = ctx.saved_tensors
         grad_x = grad_weight = grad_bias = None
+        fast = grad_out.device.type == "cpu" and plain(grad_out, x, weight)
         if ctx.needs_input_grad[0]:
-            grad_x = _grad_x(grad_out, weight, ctx.x_shape, *ctx.geometry)
+            rule = _grad_x_fast if fast else _grad_x
+            grad_x = rule(grad_out, weight, ctx.x_shape, *ctx.geometry)
         if ctx.needs_input_grad[1]:
-            fast = x.device.type == "cpu" and plain(grad_out, x)
             rule = _grad_weight_fast if fast else _grad_weight
             grad_weight = rule(grad_out, x, ctx.weight_shape, *ctx.geometry)
         if ctx.needs_input_grad[2]:
@@ -75,6 +78,12 @@ def _grad_x(grad_out, weight, x_shape, stride, padding, dilation, groups):
     return torch_functional.conv_transpose2d(grad_out, weight, None, stride, padding, extra, groups, dilation)
 
 
+def _grad_x_fast(grad_out, weight, x_shape, *geometry):
+    """The same sum by tiles, where they suit."""
+    grad = winograd.conv2d_input(grad_out, weight, *geometry)
+    return _grad_x(grad_out, weight, x_shape, *geometry) if grad is None else grad
+
+
 def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
     n, c, h, w = x.shape
     kh, kw = weight_shape[2:]
@@ -90,7 +99,9 @@ def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
 
 def _grad_weight_fast(grad_out, x, weight_shape, *geometry):
     """The same sum without the detour by a convolution: compiled, or as matrix products, whichever there is."""
-    grad = native.conv2d_weight(grad_out, x, weight_shape, *geometry)
+    grad = winograd.conv2d_weight(grad_out, x, weight_shape, *geometry)
+    if grad is None:
+        grad = native.conv2d_weight(grad_out, x, weight_shape, *geometry)
     if grad is not None:
         return grad
     rule = _grad_weight_chunked if geometry[-1] == 1 else _grad_weight

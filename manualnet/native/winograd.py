@@ -1,0 +1,133 @@
+"""Convolutions with a kernel of 3 × 3 by Winograd's minimal filtering, in ``winograd.c``.
+
+m outputs of 3 taps are the coefficients of a product of polynomials, which m + 2 of its values tell: in two dimensions
+(m + 2)² products take the place of 9 m². Rounding costs up to five times the error of the plain sum.
+
+Source: Winograd, "Arithmetic Complexity of Computations" (1980); Lavin and Gray, "Fast Algorithms for Convolutional
+Neural Networks" (2015). Points other than whole numbers keep the error small (Barabasz and others, 2018); these had
+the smallest of those tried.
+"""
+
+from fractions import Fraction
+from functools import cache
+from math import prod
+
+import torch
+from torch import Tensor
+
+from manualnet.native.build import load
+from manualnet.native.call import call, channels_last, numbers
+
+# By the side of a tile of outputs, in eighths; infinity is a point of each, too.
+_POINTS = {2: (0, 8, -8), 3: (3, -3, 10, -10), 4: (0, 5, -5, 12, -12)}
+# Products from which on it is faster than the plain sum.
+_WORTH = 1 << 22
+
+Matrix = list[list[Fraction]]
+
+
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dilation, groups) -> Tensor | None:
+    """Σ_c Σ_k w[o,c,k] x[n,c,p+k−pad] + b[o]; None where another way must be gone.
+
+    Shapes: x (N, C, H, W), weight (O, C, 3, 3), bias (O), the result (N, O, H', W').
+    """
+    if (
+        weight.dtype is not x.dtype
+        or not weight.is_cpu
+        or not _suits(x, weight.shape, stride, padding, dilation, groups)
+    ):
+        return None
+    n, c, h, w = x.shape
+    o, oh, ow = len(weight), h + 2 * padding[0] - 2, w + 2 * padding[1] - 2
+    if bias is not None:
+        if bias.dtype is not x.dtype or not bias.is_cpu or bias.shape != (o,):
+            return None
+        bias = bias.contiguous()
+    kernel = _kernel("winograd", oh, ow)
+    if kernel is None:
+        return None
+    y = torch.empty(n, oh, ow, o)
+    shape = numbers(n, c, h, w, o, oh, ow, *padding)
+    if call(kernel, x, weight, bias, y, shape, numbers(*weight.stride()), torch.get_num_threads()):
+        return None
+    return y.permute(0, 3, 1, 2)
+
+
+def conv2d_input(grad_out: Tensor, weight: Tensor, stride, padding, dilation, groups) -> Tensor | None:
+    """Σ_o Σ_k w[o,c,k] g[n,o,q+pad−k]: a convolution that sees the kernel turned round, from the other side."""
+    o, c, *kernel = weight.shape
+    geometry = stride, [2 - p for p in padding], dilation, groups
+    if not _suits(grad_out, (c, o, *kernel), *geometry):
+        return None
+    return conv2d(grad_out, weight.flip(2, 3).transpose(0, 1), None, *geometry)
+
+
+def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
+    """Σ_n Σ_p g[n,o,p] x[n,c,p+k−pad], of shape (O, C, 3, 3); None where another way must be gone."""
+    if not _suits(x, weight_shape, stride, padding, dilation, groups):
+        return None
+    n, c, h, w = x.shape
+    o, oh, ow = grad_out.shape[1:]
+    kernel = _kernel("winograd_weight", oh, ow)
+    if kernel is None:
+        return None
+    grad = torch.empty(o, 3, 3, c)
+    shape = numbers(n, c, h, w, o, oh, ow, *padding)
+    if call(kernel, x, channels_last(grad_out), grad, shape, torch.get_num_threads()):
+        return None
+    return grad.permute(0, 3, 1, 2)
+
+
+def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
+    """Whether it is a convolution that is compiled, and large enough to gain by it."""
+    if x.dtype is not torch.float32 or not x.is_cpu or tuple(weight_shape[2:]) != (3, 3) or x.dim() != 4:
+        return False
+    o, c = weight_shape[:2]
+    return (
+        c == x.shape[1]
+        and c % 8 == o % 8 == 0
+        and x.numel() * o * 9 >= _WORTH
+        and tuple(stride) == tuple(dilation) == (1, 1)
+        and groups == 1
+        and all(0 <= p <= 2 and n + 2 * p > 2 for p, n in zip(padding, x.shape[2:], strict=True))
+        and x.is_contiguous(memory_format=torch.channels_last)
+    )
+
+
+def _kernel(name: str, height: int, width: int):
+    """The function for the tiles that cover so many outputs with the fewest products."""
+    m = min(_POINTS, key=lambda m: -(-height // m) * -(-width // m) * (m + 2) ** 2)
+    return getattr(load("winograd.c", head=_head(m)), name, None)
+
+
+@cache
+def _head(m: int) -> str:
+    matrices = zip("AGB", transforms([Fraction(p, 8) for p in _POINTS[m]], m), strict=True)
+    return f"enum {{ M = {m}, N = {m + 2} }};\n" + "".join(_constant(*named) for named in matrices)
+
+
+def transforms(points: list[Fraction], m: int, taps: int = 3) -> tuple[Matrix, Matrix, Matrix]:
+    """A, G and B for which y = Aᵀ [(G w) · (B d)] are ``m`` outputs of a kernel w over m + 2 inputs d.
+
+    A and G give the values at the points of polynomials with m and ``taps`` coefficients, G's divided by the
+    derivatives of ∏ (t − p) there; B's rows are what Lagrange's interpolation multiplies them by, transposed.
+    """
+    others = [[q for q in points if q != p] for p in points]
+    a = [[p**j for j in range(m)] for p in points] + [[Fraction(j == m - 1) for j in range(m)]]
+    g = [[p**j / prod(p - q for q in rest) for j in range(taps)] for p, rest in zip(points, others, strict=True)]
+    b = [[*_with_roots(rest), Fraction(0)] for rest in others]
+    return a, [*g, [Fraction(j == taps - 1) for j in range(taps)]], [*b, _with_roots(points)]
+
+
+def _with_roots(roots: list[Fraction]) -> list[Fraction]:
+    """The coefficients of ∏ (t − root), the constant first."""
+    coefficients = [Fraction(1)]
+    for root in roots:
+        shifted = [Fraction(0), *coefficients]
+        coefficients = [s - root * c for s, c in zip(shifted, [*coefficients, Fraction(0)], strict=True)]
+    return coefficients
+
+
+def _constant(name: str, matrix: Matrix) -> str:
+    rows = ", ".join("{" + ", ".join(f"{float(x)!r}f" for x in row) + "}" for row in matrix)
+    return f"static const float {name}[{len(matrix)}][{len(matrix[0])}] = {{{rows}}};\n"

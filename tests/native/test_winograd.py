@@ -1,0 +1,244 @@
+"""Convolutions by Winograd's filtering equal their definition, and step aside where they would not."""
+
+from fractions import Fraction
+from unittest.mock import Mock
+
+import pytest
+import torch
+import torch.nn.functional as torch_functional
+
+from manualnet import functional as F
+from manualnet.native import winograd as native
+
+from .kit import compiled, counted, normal, threaded, using
+
+SIDES = sorted(native._POINTS)
+STRIDE, DILATION, GROUPS = (1, 1), (1, 1), 1
+# Batch, channels in, height, width, channels out, padding.
+SHAPES = {
+    "one pixel": (1, 8, 1, 1, 8, (1, 1)),
+    "whole tiles": (2, 16, 12, 12, 32, (1, 1)),
+    "cut tiles": (5, 24, 7, 11, 40, (1, 1)),
+    "no padding": (3, 8, 9, 5, 16, (0, 0)),
+    "wide padding": (2, 32, 4, 3, 24, (2, 2)),
+    "another padding each way": (2, 8, 6, 7, 72, (0, 2)),
+    "a line": (3, 16, 1, 29, 8, (1, 1)),
+    "more tiles than are taken at a time": (40, 8, 13, 14, 8, (1, 1)),
+    "many channels": (2, 264, 5, 6, 200, (1, 1)),
+}
+
+
+def _forward(x, weight, bias, padding):
+    return native.conv2d(x, weight, bias, STRIDE, padding, DILATION, GROUPS)
+
+
+def _gradient(g, x, padding, kernel=(3, 3)):
+    return native.conv2d_weight(g, x, (g.shape[1], x.shape[1], *kernel), STRIDE, padding, DILATION, GROUPS)
+
+
+@pytest.fixture
+def worth(monkeypatch):
+    """Small calls run compiled too."""
+    monkeypatch.setattr(native, "_WORTH", 0)
+
+
+@pytest.fixture
+def side(request, monkeypatch):
+    """Tiles of one size only."""
+    monkeypatch.setattr(native, "_POINTS", {request.param: native._POINTS[request.param]})
+    return request.param
+
+
+def _inputs(n, c, h, w, o, padding):
+    oh, ow = h + 2 * padding[0] - 2, w + 2 * padding[1] - 2
+    x, g = (t.contiguous(memory_format=torch.channels_last) for t in (normal(n, c, h, w), normal(n, o, oh, ow, seed=1)))
+    return x, normal(o, c, 3, 3, seed=2).contiguous(memory_format=torch.channels_last), normal(o, seed=3), g
+
+
+def _check(result, rule, *inputs, **kwargs):
+    """Against the sums in float64, by the largest sum of absolute values: a tile shares its error out."""
+    inputs = [t.double() if isinstance(t, torch.Tensor) else t for t in inputs]
+    exact = rule(*inputs, **kwargs)
+    sizes = rule(*[t.abs() if isinstance(t, torch.Tensor) else t for t in inputs], **kwargs)
+    assert result.shape == exact.shape
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    assert (result.double() - exact).abs().max() <= 3e-6 * sizes.max()
+
+
+@compiled
+@threaded(SHAPES, ["cut tiles", "one pixel", "more tiles than are taken at a time"])
+@pytest.mark.parametrize("side", SIDES, indirect=True)
+@pytest.mark.usefixtures("worth")
+def test_shapes(side, shape, threads):
+    padding = shape[-1]
+    x, weight, bias, g = _inputs(*shape)
+    with using(threads):
+        y, grad = _forward(x, weight, bias, padding), _gradient(g, x, padding)
+    _check(y, torch_functional.conv2d, x, weight, bias, padding=padding)
+    _check(grad, torch.nn.grad.conv2d_weight, x, weight.shape, g, padding=padding)
+
+
+@compiled
+@pytest.mark.usefixtures("worth")
+def test_kernels_in_any_layout():
+    x, weight, _, _ = _inputs(3, 16, 8, 9, 24, (1, 1))
+    expected = _forward(x, weight, None, (1, 1))
+    turned = weight.flip(2, 3).flip(2, 3)
+    strided = torch.stack([weight, weight], -1)[..., 0]
+    for other in (weight.contiguous(), weight.transpose(0, 1).contiguous().transpose(0, 1), turned, strided):
+        assert torch.equal(_forward(x, other, None, (1, 1)), expected)
+    expanded = weight[:, :1, :1, :1].expand_as(weight)
+    _check(_forward(x, expanded, None, (1, 1)), torch_functional.conv2d, x, expanded, padding=1)
+
+
+@compiled
+@pytest.mark.usefixtures("worth")
+def test_cotangents_in_any_layout():
+    x, weight, _, g = _inputs(3, 16, 8, 9, 24, (1, 1))
+    expected = _gradient(g, x, (1, 1))
+    assert torch.equal(_gradient(g.contiguous(), x, (1, 1)), expected)
+    ones = torch.ones(()).expand(g.shape)
+    _check(_gradient(ones, x, (1, 1)), torch.nn.grad.conv2d_weight, x, weight.shape, ones, padding=1)
+
+
+@compiled
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 3e38])
+@pytest.mark.parametrize("where", range(3), ids=["input", "weight", "cotangent"])
+@pytest.mark.parametrize("side", SIDES, indirect=True)
+@pytest.mark.usefixtures("worth")
+def test_numbers_that_overflow_go_another_way(side, bad, where):
+    """One bad pixel would spoil its whole tile; by definition it spoils 3 × 3 outputs."""
+    x, weight, bias, g = _inputs(4, 8, 9, 9, 16, (1, 1))
+    (x, weight, g)[where][1, 2, 1, 1] = bad
+    y, grad = _forward(x, weight, bias, (1, 1)), _gradient(g, x, (1, 1))
+    assert (y is None) == (where != 2)
+    assert (grad is None) == (where != 1)
+
+
+@compiled
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
+    x, weight, bias, g = _inputs(16, 16, 16, 16, 16, (1, 1))
+    assert native._suits(x, weight.shape, STRIDE, (1, 1), DILATION, GROUPS)
+    x[3, 4, 7, 7] = weight[5, 3, 0, 0] = bad
+    x, weight = x.requires_grad_(), weight.requires_grad_()
+    y, expected = F.conv2d(x, weight, bias, padding=1), torch_functional.conv2d(x, weight, bias, padding=1)
+    assert torch.equal(y, expected) or torch.equal(y.isfinite(), expected.isfinite())
+    ours, theirs = (torch.autograd.grad(t, [x, weight], g) for t in (y, expected))
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.equal(a.isfinite(), b.isfinite())
+
+
+@compiled
+def test_a_long_sum_keeps_its_digits():
+    generator = torch.Generator().manual_seed(0)
+    x, g = (torch.rand(500, 8, 32, 32, generator=generator).to(memory_format=torch.channels_last) for _ in range(2))
+    exact = torch.nn.grad.conv2d_weight(x.double(), (8, 8, 3, 3), g.double(), padding=1)
+    assert ((_gradient(g, x, (1, 1)) / exact - 1).abs() <= 4e-6).all()
+
+
+@compiled
+def test_a_convolution_and_both_of_its_gradients_take_it(monkeypatch):
+    outputs, gradients = counted(monkeypatch, native, "conv2d"), counted(monkeypatch, native, "conv2d_weight")
+    inputs = [t.requires_grad_() for t in _inputs(16, 16, 16, 16, 24, (1, 1))]
+    g = inputs.pop().detach()
+    grads = torch.autograd.grad(F.conv2d(*inputs, padding=1), inputs, g)
+    assert [len(outputs), len(gradients)] == [2, 1]
+    assert all(r is not None for r in outputs + gradients)
+    doubles = [t.detach().double().requires_grad_() for t in inputs]
+    exact = torch.autograd.grad(torch_functional.conv2d(*doubles, padding=1), doubles, g.double())
+    for grad, e in zip(grads, exact, strict=True):
+        assert (grad - e).abs().max() <= 2e-6 * e.abs().max()
+
+
+@compiled
+def test_transforms_and_tangents_go_by_the_formula(monkeypatch):
+    outputs = counted(monkeypatch, native, "conv2d")
+    x, weight, bias, _ = _inputs(16, 16, 16, 16, 24, (1, 1))
+    torch.func.vmap(lambda x: F.conv2d(x, weight, bias, padding=1))(x.unsqueeze(1))
+    torch.func.jvp(lambda x: F.conv2d(x, weight, bias, padding=1), (x,), (x,))
+    assert outputs == []
+
+
+PLAIN = {"weight": (24, 16, 3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+ELSEWHERE = {
+    "channels in": {"weight": (24, 8, 3, 3)},
+    "channels out": {"weight": (20, 16, 3, 3)},
+    "kernel": {"weight": (24, 16, 3, 2)},
+    "stride": {"stride": (1, 2)},
+    "dilation": {"dilation": (2, 1)},
+    "groups": {"groups": 2},
+    "padding": {"padding": (1, 3)},
+    "negative padding": {"padding": (-1, 1)},
+}
+
+
+def _pictures(*shape):
+    return torch.zeros(shape).to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("settings", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_what_it_does_not_suit(settings):
+    assert not native._suits(_pictures(16, 16, 16, 16), *(PLAIN | settings).values())
+
+
+def test_which_pictures_it_suits():
+    x = _pictures(16, 16, 16, 16)
+    assert native._suits(x, *PLAIN.values())
+    others = _pictures(16, 20, 16, 16), _pictures(1, 16, 8, 8), x.contiguous(), x.double(), x.bfloat16(), x.to("meta")
+    for other in (*others, _pictures(4096, 16, 1, 1)[..., 0]):
+        assert not native._suits(other, *PLAIN.values())
+    thin = _pictures(2048, 16, 2, 1)
+    assert native._suits(thin, *PLAIN.values())
+    assert not native._suits(thin, *(PLAIN | {"padding": (1, 0)}).values())
+
+
+WRONG = {
+    "a weight of another type": (lambda w, b: (w.double(), None)),
+    "a bias of another type": (lambda w, b: (w, b.double())),
+    "a bias of another shape": (lambda w, b: (w, b[:-1])),
+    "a weight of other channels": (lambda w, b: (w[:, :8], None)),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_does_not_fit_is_told_by_pytorch(wrong):
+    x, weight, bias, _ = _inputs(16, 16, 16, 16, 24, (1, 1))
+    wrong = wrong(weight, bias)
+    with pytest.raises(RuntimeError) as theirs:
+        torch_functional.conv2d(x, *wrong, padding=1)
+    with pytest.raises(RuntimeError) as ours:
+        F.conv2d(x, *wrong, padding=1)
+    assert str(ours.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize("result", [None, 1])
+@pytest.mark.usefixtures("worth")
+def test_without_a_compiler_or_memory_another_way_is_gone(monkeypatch, result):
+    function = Mock(argtypes=None, return_value=result)
+    library = result and Mock(winograd=function, winograd_weight=function)
+    monkeypatch.setattr(native, "load", lambda *files, **kwargs: library)
+    x, weight, bias, g = _inputs(*SHAPES["whole tiles"])
+    assert _forward(x, weight, bias, (1, 1)) is None
+    assert _gradient(g, x, (1, 1)) is None
+    assert function.call_count == (2 if result else 0)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_transforms_give_the_outputs_of_a_filter_exactly(side):
+    points = [Fraction(p, 8) for p in native._POINTS[side]]
+    a, g, b = native.transforms(points, side)
+    taps, inputs = (3, -5, 7), (2, 1, -4, 8, 0, 6)[: side + 2]
+    times = [[sum(x * v for x, v in zip(row, of, strict=True)) for row in m] for m, of in ((g, taps), (b, inputs))]
+    values = [u * v for u, v in zip(*times, strict=True)]
+    outputs = [sum(row[i] * v for row, v in zip(a, values, strict=True)) for i in range(side)]
+    assert outputs == [sum(w * inputs[i + k] for k, w in enumerate(taps)) for i in range(side)]
+
+
+def test_the_tile_is_the_one_with_the_fewest_products(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(native, "_head", lambda m: chosen.append(m) or "")
+    monkeypatch.setattr(native, "load", lambda *files, **kwargs: None)
+    for plane in ((31, 31), (9, 9), (2, 2), (4, 4), (3, 4)):
+        native._kernel("winograd", *plane)
+    assert chosen == [4, 3, 2, 4, 4]
