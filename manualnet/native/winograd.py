@@ -20,8 +20,8 @@ from manualnet.native.call import call, channels_last, numbers
 
 # By the side of a tile of outputs, in eighths; infinity is a point of each, too.
 _POINTS = {2: (0, 8, -8), 3: (3, -3, 10, -10), 4: (0, 5, -5, 12, -12)}
-# Products from which on it is faster than the plain sum.
-_WORTH = 1 << 22
+# Products and pixels from which on it is faster than the plain sum: each kernel is transformed once.
+_WORTH, _PIXELS = 1 << 24, 1 << 11
 
 Matrix = list[list[Fraction]]
 
@@ -87,6 +87,7 @@ def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
         c == x.shape[1]
         and c % 8 == o % 8 == 0
         and x.numel() * o * 9 >= _WORTH
+        and x.numel() >= c * _PIXELS
         and tuple(stride) == tuple(dilation) == (1, 1)
         and groups == 1
         and all(0 <= p <= 2 and n + 2 * p > 2 for p, n in zip(padding, x.shape[2:], strict=True))

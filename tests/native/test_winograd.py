@@ -40,6 +40,7 @@ def _gradient(g, x, padding, kernel=(3, 3)):
 def worth(monkeypatch):
     """Small calls run compiled too."""
     monkeypatch.setattr(native, "_WORTH", 0)
+    monkeypatch.setattr(native, "_PIXELS", 0)
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_numbers_that_overflow_go_another_way(side, bad, where):
 @compiled
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
-    x, weight, bias, g = _inputs(16, 16, 16, 16, 16, (1, 1))
+    x, weight, bias, g = _inputs(16, 16, 16, 16, 32, (1, 1))
     assert native._suits(x, weight.shape, STRIDE, (1, 1), DILATION, GROUPS)
     x[3, 4, 7, 7] = weight[5, 3, 0, 0] = bad
     x, weight = x.requires_grad_(), weight.requires_grad_()
@@ -140,7 +141,7 @@ def test_a_long_sum_keeps_its_digits():
 @compiled
 def test_a_convolution_and_both_of_its_gradients_take_it(monkeypatch):
     outputs, gradients = counted(monkeypatch, native, "conv2d"), counted(monkeypatch, native, "conv2d_weight")
-    inputs = [t.requires_grad_() for t in _inputs(16, 16, 16, 16, 24, (1, 1))]
+    inputs = [t.requires_grad_() for t in _inputs(16, 16, 16, 16, 32, (1, 1))]
     g = inputs.pop().detach()
     grads = torch.autograd.grad(F.conv2d(*inputs, padding=1), inputs, g)
     assert [len(outputs), len(gradients)] == [2, 1]
@@ -154,17 +155,17 @@ def test_a_convolution_and_both_of_its_gradients_take_it(monkeypatch):
 @compiled
 def test_transforms_and_tangents_go_by_the_formula(monkeypatch):
     outputs = counted(monkeypatch, native, "conv2d")
-    x, weight, bias, _ = _inputs(16, 16, 16, 16, 24, (1, 1))
+    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, (1, 1))
     torch.func.vmap(lambda x: F.conv2d(x, weight, bias, padding=1))(x.unsqueeze(1))
     torch.func.jvp(lambda x: F.conv2d(x, weight, bias, padding=1), (x,), (x,))
     assert outputs == []
 
 
-PLAIN = {"weight": (24, 16, 3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+PLAIN = {"weight": (32, 16, 3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
 ELSEWHERE = {
-    "channels in": {"weight": (24, 8, 3, 3)},
+    "channels in": {"weight": (32, 8, 3, 3)},
     "channels out": {"weight": (20, 16, 3, 3)},
-    "kernel": {"weight": (24, 16, 3, 2)},
+    "kernel": {"weight": (32, 16, 3, 2)},
     "stride": {"stride": (1, 2)},
     "dilation": {"dilation": (2, 1)},
     "groups": {"groups": 2},
@@ -185,9 +186,18 @@ def test_what_it_does_not_suit(settings):
 def test_which_pictures_it_suits():
     x = _pictures(16, 16, 16, 16)
     assert native._suits(x, *PLAIN.values())
-    others = _pictures(16, 20, 16, 16), _pictures(1, 16, 8, 8), x.contiguous(), x.double(), x.bfloat16(), x.to("meta")
+    others = (
+        _pictures(16, 20, 16, 16),
+        _pictures(14, 16, 16, 16),
+        x.contiguous(),
+        x.double(),
+        x.bfloat16(),
+        x.to("meta"),
+    )
     for other in (*others, _pictures(4096, 16, 1, 1)[..., 0]):
         assert not native._suits(other, *PLAIN.values())
+    for pictures, enough in ((31, False), (32, True)):
+        assert native._suits(_pictures(pictures, 64, 8, 8), *(PLAIN | {"weight": (64, 64, 3, 3)}).values()) == enough
     thin = _pictures(2048, 16, 2, 1)
     assert native._suits(thin, *PLAIN.values())
     assert not native._suits(thin, *(PLAIN | {"padding": (1, 0)}).values())
@@ -203,7 +213,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_what_does_not_fit_is_told_by_pytorch(wrong):
-    x, weight, bias, _ = _inputs(16, 16, 16, 16, 24, (1, 1))
+    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, (1, 1))
     wrong = wrong(weight, bias)
     with pytest.raises(RuntimeError) as theirs:
         torch_functional.conv2d(x, *wrong, padding=1)
