@@ -28,7 +28,7 @@ from experiments.lessons.figures import files
 from experiments.lessons.figures.style import styled
 from experiments.training import recipes, results
 from experiments.training.config import Config
-from experiments.training.device import pick_precision
+from experiments.training.device import fast_products, pick_precision
 from experiments.training.errors import UsageError, reported
 from experiments.training.models import MODELS
 from manualnet import native
@@ -147,7 +147,8 @@ def measure(options: Options, precision: str, show: Callable[..., None]) -> Meas
         show(*table.functions(result.functions))
     for name in _progress(chosen("calls", MODELS, only, by_name=False), "calls"):
         found = recorded.calls(setting(name, options.quick), precision)
-        result.calls += [calls.measure(call, work) for call in found]
+        with fast_products(models.CPU):
+            result.calls += [calls.measure(call, work) for call in found]
     if result.calls:
         show(table.of_models(result.calls, precision))
     for name in _progress(chosen("models", MODELS, only), "models"):

@@ -1,5 +1,8 @@
 """Where to compute, and in which number type."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from experiments.training.errors import UsageError
@@ -44,3 +47,15 @@ def weight_dtype(precision: str) -> torch.dtype:
 def autocast(precision: str, device: torch.device) -> torch.autocast:
     """Products in bfloat16, losses in float32; nothing at all in the other precisions."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def fast_products(device: torch.device) -> Iterator[None]:
+    """On a CPU, float32 convolutions may round a little more where that takes half the time."""
+    before = torch.get_float32_matmul_precision()
+    if device.type == "cpu":
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

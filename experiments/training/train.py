@@ -10,7 +10,7 @@ from torch import Tensor
 import manualnet
 from experiments.training import augment, models, optimizers, plan
 from experiments.training.config import Config
-from experiments.training.device import autocast, storage_dtype, weight_dtype
+from experiments.training.device import autocast, fast_products, storage_dtype, weight_dtype
 from experiments.training.errors import UsageError
 from experiments.training.evaluate import scores
 from experiments.training.objective import Objective
@@ -56,21 +56,22 @@ class Trainer:
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         """One step of gradient descent: loss, penalty and scores before it."""
-        with autocast(self.precision, self.device):
-            out = self.model(images)
-            loss = self.objective(out, labels)
-            penalty = self.objective.penalty(self.model)
-            total = loss if penalty is None else self._add(loss, penalty)
-        for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        with fast_products(self.device):
+            with autocast(self.precision, self.device):
+                out = self.model(images)
+                loss = self.objective(out, labels)
+                penalty = self.objective.penalty(self.model)
+                total = loss if penalty is None else self._add(loss, penalty)
+            for optimizer in self.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            total.backward()
         for optimizer in self.optimizers:
             optimizer.step()
         self.step_count += 1
         return loss.detach(), None if penalty is None else penalty.detach(), out.detach()
 
     def evaluate(self, pictures: Pictures, views: str | None = None) -> Tensor:
-        with autocast(self.precision, self.device):
+        with fast_products(self.device), autocast(self.precision, self.device):
             return scores(self.model, pictures, views or self.config.test_views)
 
     @torch.no_grad()

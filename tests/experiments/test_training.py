@@ -163,6 +163,23 @@ def test_weights_stay_float32_under_autocast(embedded):
     assert {p.grad.dtype for p in trainer.model.parameters() if p.grad is not None} == {torch.float32}
 
 
+def test_products_round_more_while_it_trains_and_not_after(embedded):
+    """Forward, backward and evaluation; what else there is in the process keeps its own setting."""
+    pictures = _pictures(embedded, torch.float32)
+    trainer, seen = _trainer(pictures, "convnet", "float32"), []
+
+    def look(*_):
+        seen.append(torch.get_float32_matmul_precision())
+
+    trainer.model.register_forward_pre_hook(look)
+    trainer.model.tail.register_full_backward_hook(look)
+    trainer.step(*next(pictures.epoch(0, trainer.config)))
+    assert seen == ["high"] * 2
+    trainer.evaluate(pictures, "one")
+    assert set(seen) == {"high"}
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 def test_a_seed_repeats_a_run_and_another_does_not(embedded):
     pictures = _pictures(embedded)
     first, again, other = (_losses(pictures, 3, seed=seed) for seed in (1, 1, 2))

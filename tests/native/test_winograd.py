@@ -44,7 +44,16 @@ def worth(monkeypatch):
 
 
 @pytest.fixture
-def side(request, monkeypatch):
+def high():
+    """Tiles of any size."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.fixture
+def side(request, monkeypatch, high):
     """Tiles of one size only."""
     monkeypatch.setattr(native, "_POINTS", {request.param: native._POINTS[request.param]})
     return request.param
@@ -245,10 +254,23 @@ def test_the_transforms_give_the_outputs_of_a_filter_exactly(side):
     assert outputs == [sum(w * inputs[i + k] for k, w in enumerate(taps)) for i in range(side)]
 
 
-def test_the_tile_is_the_one_with_the_fewest_products(monkeypatch):
+PLANES = (31, 31), (9, 9), (2, 2), (4, 4), (3, 4)
+
+
+def _sides(monkeypatch):
     chosen = []
     monkeypatch.setattr(native, "_head", lambda m: chosen.append(m) or "")
     monkeypatch.setattr(native, "load", lambda *files, **kwargs: None)
-    for plane in ((31, 31), (9, 9), (2, 2), (4, 4), (3, 4)):
+    for plane in PLANES:
         native._kernel("winograd", *plane)
-    assert chosen == [4, 3, 2, 4, 4]
+    return chosen
+
+
+@pytest.mark.usefixtures("high")
+def test_the_tile_is_the_one_with_the_fewest_products(monkeypatch):
+    assert _sides(monkeypatch) == [4, 3, 2, 4, 4]
+
+
+def test_large_tiles_have_to_be_allowed(monkeypatch):
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert _sides(monkeypatch) == [2] * len(PLANES)

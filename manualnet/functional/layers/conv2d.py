@@ -182,6 +182,11 @@ def conv2d(
         RuntimeError: shapes or types do not fit, or ``padding="same"`` with a stride.
         NotImplementedError: complex input.
 
+    On the CPU, where a C compiler is found, large convolutions of float32 pictures whose channels lie innermost
+    (``channels_last``) with kernels of 3 × 3 go by Winograd's filtering, in tiles of 2 × 2 outputs, whose error is
+    about 1.5 times the plain sum's; after ``torch.set_float32_matmul_precision("high")`` in larger ones, up to three
+    times as fast, whose error is up to five times that. ``MANUALNET_NATIVE=0`` gives the plain sum.
+
     Source: S15 (the idea), S50 (a gradient as a sum of products). Signature and behaviour:
     ``torch.nn.functional.conv2d``.
 
