@@ -6,8 +6,9 @@
 //     y  = At [(G w Gt) . (B d Bt)] A
 //     dw = Gt [(B d Bt) . (A g At)] G
 //
-// A, B and G (t: transposed) stand before this text, with M and N. At each of the N N places the sum is a matrix
-// product. Channels lie innermost, and everything outside of a picture is zero.
+// A, B and G (t: transposed) stand before this text, with M, N and the type `number` of what is read and written. At each
+// of the N N places the sum is a matrix product, in float. Channels lie innermost, and everything outside of a picture is
+// zero.
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,30 @@ static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long whole(long a, long b) { return (a + b - 1) / b; }
 
 #define INLINE static inline __attribute__((always_inline))
+
+#if HALF
+typedef uint16_t halves __attribute__((vector_size(2 * SLICE), aligned(2)));
+typedef uint32_t words __attribute__((vector_size(4 * SLICE)));
+
+INLINE slice slice_at(const number *from) {
+    return (slice)(__builtin_convertvector(*(const halves *)from, words) << 16);
+}
+
+// Of finite numbers, to even.
+INLINE void put_slice(number *to, slice x) {
+    words bits = (words)x;
+    *(halves *)to = __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, halves);
+}
+
+#define get get_bfloat16
+#define put put_bfloat16
+#else
+INLINE slice slice_at(const number *from) { return *(const loose_slice *)from; }
+INLINE void put_slice(number *to, slice x) { *(loose_slice *)to = x; }
+#define get get_float
+#define put put_float
+#endif
+
 #define UNROLL _Pragma("GCC unroll 8")
 
 // out[i] = the sum over j of matrix(i, j) in[j]. All is known to the compiler: zeros of the matrix cost nothing.
@@ -76,7 +101,7 @@ INLINE void product(long depth, const float *a, long a_row, long a_step, const f
 }
 
 // Where the pixels of a tile lie whose first is (top, left); those outside of the picture lie in `outside`.
-INLINE void locate(float **at, int side, float *picture, long h, long w, long c, long top, long left, float *outside) {
+INLINE void locate(number **at, int side, number *picture, long h, long w, long c, long top, long left, number *outside) {
     for (long p = top; p < top + side; p++)
         for (long q = left; q < left + side; q++)
             *at++ = p >= 0 && p < h && q >= 0 && q < w ? picture + (p * w + q) * c : outside;
@@ -94,41 +119,41 @@ INLINE corner corner_of(long tile, const shape *s) {
 static long tiles_of(const shape *s) { return s->n * whole(s->oh, M) * whole(s->ow, M); }
 
 // The values of a tile of inputs, all its channels: a row of v, whose places are `place` apart.
-static void input_tile(float *x, float *v, long place, corner at, const shape *s, float *zeros) {
-    float *from[N * N];
+static void input_tile(number *x, float *v, long place, corner at, const shape *s, number *zeros) {
+    number *from[N * N];
     locate(from, N, x + at.n * s->h * s->w * s->c, s->h, s->w, s->c, at.top - s->ph, at.left - s->pw, zeros);
     for (long c = 0; c < s->c; c += SLICE) {
         slice in[N * N], out[PLACES];
-        for (int i = 0; i < N * N; i++) in[i] = *(const loose_slice *)(from[i] + c);
+        for (int i = 0; i < N * N; i++) in[i] = slice_at(from[i] + c);
         values_of_input(in, out);
         for (int f = 0; f < PLACES; f++) *(loose_slice *)(v + f * place + c) = out[f];
     }
 }
 
 // The same of cotangents, whose channels are dealt out to blocks of WIDE, `block` apart.
-static void cotangent_tile(float *g, float *v, long place, long block, corner at, const shape *s, float *zeros) {
-    float *from[M * M];
+static void cotangent_tile(number *g, float *v, long place, long block, corner at, const shape *s, number *zeros) {
+    number *from[M * M];
     locate(from, M, g + at.n * s->oh * s->ow * s->o, s->oh, s->ow, s->o, at.top, at.left, zeros);
     for (long o = 0; o < s->o; o += SLICE) {
         slice in[M * M], out[PLACES];
-        for (int i = 0; i < M * M; i++) in[i] = *(const loose_slice *)(from[i] + o);
+        for (int i = 0; i < M * M; i++) in[i] = slice_at(from[i] + o);
         values_of_cotangent(in, out);
         for (int f = 0; f < PLACES; f++) *(loose_slice *)(v + f * place + o / WIDE * block + o % WIDE) = out[f];
     }
 }
 
 // A tile of outputs from its sums; what was not finite ends as NaN in the result.
-static slice output_tile(const float *sums, long place, const float *bias, float *y, corner at, const shape *s, float *waste) {
-    float *to[M * M];
+static slice output_tile(const float *sums, long place, const number *bias, number *y, corner at, const shape *s, number *waste) {
+    number *to[M * M];
     slice check = {0};
     locate(to, M, y + at.n * s->oh * s->ow * s->o, s->oh, s->ow, s->o, at.top, at.left, waste);
     for (long o = 0; o < s->o; o += SLICE) {
         slice in[PLACES], out[M * M], b = {0};
-        if (bias) b = *(const loose_slice *)(bias + o);
+        if (bias) b = slice_at(bias + o);
         for (int f = 0; f < PLACES; f++) in[f] = *(const loose_slice *)(sums + f * place + o);
         output_of(in, out);
         for (int i = 0; i < M * M; i++) {
-            *(loose_slice *)(to[i] + o) = out[i] + b;
+            put_slice(to[i] + o, out[i] + b);
             check += out[i] * 0;
         }
     }
@@ -142,7 +167,7 @@ static int spoilt(slice check) {
 }
 
 // The kernel's values: u is (place, block of outputs, channel, WIDE), w is (o, c, 3, 3) with any strides.
-static void kernel_values(const float *w, const long *strides, float *u, const shape *s, long threads) {
+static void kernel_values(const number *w, const long *strides, float *u, const shape *s, long threads) {
     long blocks = whole(s->o, WIDE);
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (long o = 0; o < blocks * WIDE; o += SLICE)
@@ -151,7 +176,7 @@ static void kernel_values(const float *w, const long *strides, float *u, const s
             for (long l = 0; l < least(SLICE, s->o - o); l++)
                 for (int i = 0; i < 3; i++)
                     for (int j = 0; j < 3; j++)
-                        in[i * 3 + j][l] = w[(o + l) * strides[0] + c * strides[1] + i * strides[2] + j * strides[3]];
+                        in[i * 3 + j][l] = get(w[(o + l) * strides[0] + c * strides[1] + i * strides[2] + j * strides[3]]);
             values_of_kernel(in, out);
             for (int f = 0; f < PLACES; f++)
                 *(loose_slice *)(u + ((f * blocks + o / WIDE) * s->c + c) * WIDE + o % WIDE) = out[f];
@@ -160,7 +185,7 @@ static void kernel_values(const float *w, const long *strides, float *u, const s
 
 // y is (n, oh, ow, o), x is (n, h, w, c), both numbers of channels multiples of SLICE. Not 0 where memory is short or an
 // output not finite: what meets an infinite number here is more than what does by definition.
-int winograd(float *x, const float *w, const float *bias, float *y, const shape *s, const long *strides, long threads) {
+int winograd(number *x, const number *w, const number *bias, number *y, const shape *s, const long *strides, long threads) {
     long tiles = tiles_of(s), blocks = whole(s->o, WIDE), row = s->c + SKEW, sum_row = blocks * WIDE + SKEW;
     float *u = malloc(PLACES * blocks * s->c * WIDE * sizeof(float));
     int failed = !u;
@@ -169,7 +194,7 @@ int winograd(float *x, const float *w, const float *bias, float *y, const shape 
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         float *v = calloc(PLACES * FEW * row, sizeof(float)), *sums = malloc(PLACES * FEW * sum_row * sizeof(float));
-        float *zeros = calloc(s->c + s->o, sizeof(float)), *waste = zeros + s->c;
+        number *zeros = calloc(s->c + s->o, sizeof(number)), *waste = zeros + s->c;
         int bad = !v || !sums || !zeros;
         slice check = {0};
 #pragma omp for schedule(dynamic)
@@ -199,11 +224,12 @@ int winograd(float *x, const float *w, const float *bias, float *y, const shape 
 
 // dw is (o, 3, 3, c). Threads share out the tiles as values are computed, and then the places, so that nobody's sums have
 // to be added up.
-int winograd_weight(float *x, float *g, float *dw, const shape *s, long threads) {
+int winograd_weight(number *x, number *g, number *dw, const shape *s, long threads) {
     long tiles = tiles_of(s), blocks = whole(s->o, WIDE), tall = whole(s->c, TALL) * TALL, row = tall + SKEW;
     long sum_row = blocks * WIDE, block_size = MANY * WIDE;
     float *v = calloc(PLACES * MANY * row, sizeof(float)), *h = calloc(PLACES * blocks * block_size, sizeof(float));
-    float *sums = calloc(PLACES * tall * sum_row, sizeof(float)), *zeros = calloc(s->c + s->o, sizeof(float));
+    float *sums = calloc(PLACES * tall * sum_row, sizeof(float));
+    number *zeros = calloc(s->c + s->o, sizeof(number));
     int failed = !v || !h || !sums || !zeros;
     if (!failed) {
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -232,7 +258,7 @@ int winograd_weight(float *x, float *g, float *dw, const shape *s, long threads)
                     gradient_of(in, out);
                     for (int i = 0; i < 9; i++) {
                         check += out[i] * 0;
-                        for (int l = 0; l < SLICE; l++) dw[((o + l) * 9 + i) * s->c + c] = out[i][l];
+                        for (int l = 0; l < SLICE; l++) dw[((o + l) * 9 + i) * s->c + c] = put(out[i][l]);
                     }
                 }
             if (spoilt(check)) {

@@ -2,7 +2,8 @@
 
 m outputs of 3 taps are the coefficients of a product of polynomials, which m + 2 of its values tell: in two dimensions
 (m + 2)² products take the place of 9 m². Rounding errors grow with m: of 256 channels about 1.5, 2.8 and 4.9 times the
-plain sum's for m of 2, 3 and 4. So the larger tiles wait for ``torch.set_float32_matmul_precision("high")``.
+plain sum's for m of 2, 3 and 4. So the larger tiles wait for ``torch.set_float32_matmul_precision("high")``, unless
+the result is rounded to bfloat16 anyway.
 
 Source: Winograd, "Arithmetic Complexity of Computations" (1980); Lavin and Gray, "Fast Algorithms for Convolutional
 Neural Networks" (2015). Points other than whole numbers keep the error small (Barabasz and others, 2018); these had
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import call, channels_last, numbers
+from manualnet.native.call import NAMES, call, channels_last, fits, numbers
 
 # By the side of a tile of outputs, in eighths; infinity is a point of each, too.
 _POINTS = {2: (0, 8, -8), 3: (3, -3, 10, -10), 4: (0, 5, -5, 12, -12)}
@@ -44,10 +45,10 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dila
         if bias.dtype is not x.dtype or not bias.is_cpu or bias.shape != (o,):
             return None
         bias = bias.contiguous()
-    kernel = _kernel("winograd", oh, ow)
+    kernel = _kernel("winograd", x.dtype, oh, ow)
     if kernel is None:
         return None
-    y = torch.empty(n, oh, ow, o)
+    y = torch.empty(n, oh, ow, o, dtype=x.dtype)
     shape = numbers(n, c, h, w, o, oh, ow, *padding)
     if call(kernel, x, weight, bias, y, shape, numbers(*weight.stride()), torch.get_num_threads()):
         return None
@@ -69,10 +70,10 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
         return None
     n, c, h, w = x.shape
     o, oh, ow = grad_out.shape[1:]
-    kernel = _kernel("winograd_weight", oh, ow)
+    kernel = _kernel("winograd_weight", x.dtype, oh, ow)
     if kernel is None:
         return None
-    grad = torch.empty(o, 3, 3, c)
+    grad = torch.empty(o, 3, 3, c, dtype=x.dtype)
     shape = numbers(n, c, h, w, o, oh, ow, *padding)
     if call(kernel, x, channels_last(grad_out), grad, shape, torch.get_num_threads()):
         return None
@@ -85,8 +86,8 @@ def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
     if x.numel() * o * 9 < _WORTH or x.numel() < c * _PIXELS:
         return False
     return (
-        x.dtype is torch.float32
-        and x.is_cpu
+        fits(x)
+        and (x.dtype is torch.float32 or not _multiplies_bfloat16())
         and x.dim() == 4
         and c == x.shape[1]
         and kernel == [3, 3]
@@ -98,17 +99,24 @@ def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
     )
 
 
-def _kernel(name: str, height: int, width: int):
+@cache
+def _multiplies_bfloat16() -> bool:
+    """Where the processor does so, PyTorch's own kernels are as fast."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _kernel(name: str, dtype: torch.dtype, height: int, width: int):
     """The function for the tiles that cover so many outputs with the fewest products, of those that are allowed."""
-    sides = [2] if torch.get_float32_matmul_precision() == "highest" else list(_POINTS)
-    m = min(sides, key=lambda m: -(-height // m) * -(-width // m) * (m + 2) ** 2)
-    return getattr(load("winograd.c", head=_head(m)), name, None)
+    exact = dtype is torch.float32 and torch.get_float32_matmul_precision() == "highest"
+    m = min([2] if exact else _POINTS, key=lambda m: -(-height // m) * -(-width // m) * (m + 2) ** 2)
+    return getattr(load("numbers.h", "winograd.c", head=_head(m, dtype)), name, None)
 
 
 @cache
-def _head(m: int) -> str:
+def _head(m: int, dtype: torch.dtype) -> str:
     matrices = zip("AGB", transforms([Fraction(p, 8) for p in _POINTS[m]], m), strict=True)
-    return f"enum {{ M = {m}, N = {m + 2} }};\n" + "".join(_constant(*named) for named in matrices)
+    kind = f"#define HALF {int(dtype is torch.bfloat16)}\n#define number {NAMES[dtype]}\n"
+    return f"enum {{ M = {m}, N = {m + 2} }};\n{kind}" + "".join(_constant(*named) for named in matrices)
 
 
 def transforms(points: list[Fraction], m: int, taps: int = 3) -> tuple[Matrix, Matrix, Matrix]:

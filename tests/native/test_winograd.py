@@ -10,7 +10,7 @@ import torch.nn.functional as torch_functional
 from manualnet import functional as F
 from manualnet.native import winograd as native
 
-from .kit import compiled, counted, normal, threaded, using
+from .kit import DTYPES, compiled, counted, normal, threaded, using
 
 SIDES = sorted(native._POINTS)
 STRIDE, DILATION, GROUPS = (1, 1), (1, 1), 1
@@ -41,6 +41,7 @@ def worth(monkeypatch):
     """Small calls run compiled too."""
     monkeypatch.setattr(native, "_WORTH", 0)
     monkeypatch.setattr(native, "_PIXELS", 0)
+    monkeypatch.setattr(native, "_multiplies_bfloat16", lambda: False)
 
 
 @pytest.fixture
@@ -59,10 +60,11 @@ def side(request, monkeypatch, high):
     return request.param
 
 
-def _inputs(n, c, h, w, o, padding):
+def _inputs(n, c, h, w, o, padding, dtype=torch.float32):
     oh, ow = h + 2 * padding[0] - 2, w + 2 * padding[1] - 2
-    x, g = (t.contiguous(memory_format=torch.channels_last) for t in (normal(n, c, h, w), normal(n, o, oh, ow, seed=1)))
-    return x, normal(o, c, 3, 3, seed=2).contiguous(memory_format=torch.channels_last), normal(o, seed=3), g
+    shapes = (n, c, h, w), (o, c, 3, 3), (n, o, oh, ow)
+    x, weight, g = (normal(*s, seed=len(s) + s[0], dtype=dtype).to(memory_format=torch.channels_last) for s in shapes)
+    return x, weight, normal(o, seed=3, dtype=dtype), g
 
 
 def _check(result, rule, *inputs, **kwargs):
@@ -72,16 +74,19 @@ def _check(result, rule, *inputs, **kwargs):
     sizes = rule(*[t.abs() if isinstance(t, torch.Tensor) else t for t in inputs], **kwargs)
     assert result.shape == exact.shape
     assert result.is_contiguous(memory_format=torch.channels_last)
-    assert (result.double() - exact).abs().max() <= 3e-6 * sizes.max()
+    # Rounded once.
+    unit = torch.finfo(result.dtype).eps / 2 if result.dtype is torch.bfloat16 else 0
+    assert ((result.double() - exact).abs() <= unit * exact.abs() + 3e-6 * sizes.max()).all()
 
 
 @compiled
 @threaded(SHAPES, ["cut tiles", "one pixel", "more tiles than are taken at a time"])
 @pytest.mark.parametrize("side", SIDES, indirect=True)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.usefixtures("worth")
-def test_shapes(side, shape, threads):
+def test_shapes(dtype, side, shape, threads):
     padding = shape[-1]
-    x, weight, bias, g = _inputs(*shape)
+    x, weight, bias, g = _inputs(*shape, dtype)
     with using(threads):
         y, grad = _forward(x, weight, bias, padding), _gradient(g, x, padding)
     _check(y, torch_functional.conv2d, x, weight, bias, padding=padding)
@@ -202,13 +207,14 @@ def test_which_pictures_it_suits():
         _pictures(14, 16, 16, 16),
         x.contiguous(),
         x.double(),
-        x.bfloat16(),
+        x.half(),
         x.to("meta"),
     )
     for other in (*others, _pictures(4096, 16, 1, 1)[..., 0]):
         assert not native._suits(other, *PLAIN.values())
     for pictures, enough in ((31, False), (32, True)):
         assert native._suits(_pictures(pictures, 64, 8, 8), *(PLAIN | {"weight": (64, 64, 3, 3)}).values()) == enough
+    assert native._suits(x.bfloat16(), *PLAIN.values()) != native._multiplies_bfloat16()
     thin = _pictures(2048, 16, 2, 1)
     assert native._suits(thin, *PLAIN.values())
     assert not native._suits(thin, *(PLAIN | {"padding": (1, 0)}).values())
@@ -259,12 +265,12 @@ def test_the_transforms_give_the_outputs_of_a_filter_exactly(side):
 PLANES = (31, 31), (9, 9), (2, 2), (4, 4), (3, 4)
 
 
-def _sides(monkeypatch):
+def _sides(monkeypatch, dtype=torch.float32):
     chosen = []
-    monkeypatch.setattr(native, "_head", lambda m: chosen.append(m) or "")
+    monkeypatch.setattr(native, "_head", lambda m, dtype: chosen.append(m) or "")
     monkeypatch.setattr(native, "load", lambda *files, **kwargs: None)
     for plane in PLANES:
-        native._kernel("winograd", *plane)
+        native._kernel("winograd", dtype, *plane)
     return chosen
 
 
@@ -276,3 +282,6 @@ def test_the_tile_is_the_one_with_the_fewest_products(monkeypatch):
 def test_large_tiles_have_to_be_allowed(monkeypatch):
     assert torch.get_float32_matmul_precision() == "highest"
     assert _sides(monkeypatch) == [2] * len(PLANES)
+    # What is rounded to bfloat16 in the end may use them.
+    monkeypatch.undo()
+    assert _sides(monkeypatch, torch.bfloat16) == [4, 3, 2, 4, 4]
