@@ -41,7 +41,7 @@ def test_every_function_can_be_measured(name, dtype):
 
 def test_specs_large_calls_are_measured_in_the_type_asked_for():
     labelled = [c for c in functions.calls("conv2d", torch.bfloat16, ()) if c.label]
-    assert [c.label for c in labelled] == ["many pictures", "many products", "strided", "dilated"]
+    assert [c.label for c in labelled] == ["many pictures", "many products", "by tiles", "strided", "dilated"]
     assert {t.dtype for c in labelled for t in c.sample.tensors} == {torch.bfloat16}
     assert all(len(c.sample.inputs) == 3 for c in labelled)
 
