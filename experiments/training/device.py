@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from experiments.training.errors import UsageError
+from manualnet.native.call import multiplies_bfloat16
 
 
 def pick_device(name: str) -> torch.device:
@@ -28,7 +29,7 @@ def pick_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
-        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        fast = multiplies_bfloat16()
     else:
         fast = False
     return "bfloat16" if fast else "float32"

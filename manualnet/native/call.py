@@ -18,6 +18,11 @@ def fits(tensor: Tensor) -> bool:
     return tensor.is_cpu and tensor.dtype in NAMES
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has products of bfloat16 numbers."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 def threads_for(count: int) -> int:
     """The threads that work on so many elements."""
     return torch.get_num_threads() if count >= _SHARED else 1

@@ -11,7 +11,6 @@
 // zero.
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <omp.h>
 

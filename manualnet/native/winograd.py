@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, channels_last, fits, numbers
+from manualnet.native.call import NAMES, call, channels_last, fits, multiplies_bfloat16, numbers
 
 # By the side of a tile of outputs, in eighths; infinity is a point of each, too.
 _POINTS = {2: (0, 8, -8), 3: (3, -3, 10, -10), 4: (0, 5, -5, 12, -12)}
@@ -87,7 +87,8 @@ def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
         return False
     return (
         fits(x)
-        and (x.dtype is torch.float32 or not _multiplies_bfloat16())
+        # Where the processor multiplies in bfloat16, PyTorch's own kernels do so.
+        and (x.dtype is torch.float32 or not multiplies_bfloat16())
         and x.dim() == 4
         and c == x.shape[1]
         and kernel == [3, 3]
@@ -97,12 +98,6 @@ def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
         and all(0 <= p <= 2 and n + 2 * p > 2 for p, n in zip(padding, x.shape[2:], strict=True))
         and x.is_contiguous(memory_format=torch.channels_last)
     )
-
-
-@cache
-def _multiplies_bfloat16() -> bool:
-    """Where the processor does so, PyTorch's own kernels are as fast."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def _kernel(name: str, dtype: torch.dtype, height: int, width: int):

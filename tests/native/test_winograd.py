@@ -32,8 +32,8 @@ def _forward(x, weight, bias, padding):
     return native.conv2d(x, weight, bias, STRIDE, padding, DILATION, GROUPS)
 
 
-def _gradient(g, x, padding, kernel=(3, 3)):
-    return native.conv2d_weight(g, x, (g.shape[1], x.shape[1], *kernel), STRIDE, padding, DILATION, GROUPS)
+def _gradient(g, x, padding):
+    return native.conv2d_weight(g, x, (g.shape[1], x.shape[1], 3, 3), STRIDE, padding, DILATION, GROUPS)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def worth(monkeypatch):
     """Small calls run compiled too."""
     monkeypatch.setattr(native, "_WORTH", 0)
     monkeypatch.setattr(native, "_PIXELS", 0)
-    monkeypatch.setattr(native, "_multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr(native, "multiplies_bfloat16", lambda: False)
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_which_pictures_it_suits():
         assert not native._suits(other, *PLAIN.values())
     for pictures, enough in ((31, False), (32, True)):
         assert native._suits(_pictures(pictures, 64, 8, 8), *(PLAIN | {"weight": (64, 64, 3, 3)}).values()) == enough
-    assert native._suits(x.bfloat16(), *PLAIN.values()) != native._multiplies_bfloat16()
+    assert native._suits(x.bfloat16(), *PLAIN.values()) != native.multiplies_bfloat16()
     thin = _pictures(2048, 16, 2, 1)
     assert native._suits(thin, *PLAIN.values())
     assert not native._suits(thin, *(PLAIN | {"padding": (1, 0)}).values())
