@@ -23,7 +23,7 @@ def build(model: nn.Module, config: Config, products: torch.dtype | None = None)
     trained = [p for p in model.parameters() if p.requires_grad]
     weights, others = [p for p in trained if p.dim() > 1], [p for p in trained if p.dim() <= 1]
     if config.optimizer == "adamw":
-        return [torch.optim.AdamW(_groups((weights, lr, decay), (others, lr, 0.0)), fused=True)]
+        return [torch.optim.AdamW(_groups((weights, lr, decay), (others, lr, 0.0)))]
     if config.optimizer == "sgd":
         return [_descent(momentum, (weights, lr, decay), (others, lr, 0.0))]
     *hidden, head = weights
@@ -45,7 +45,7 @@ def _groups(*groups: tuple[list[nn.Parameter], float, float]) -> list[dict]:
 
 
 def _descent(momentum: float, *groups: tuple[list[nn.Parameter], float, float]) -> torch.optim.SGD:
-    return torch.optim.SGD(_groups(*groups), momentum=momentum, nesterov=momentum > 0, fused=True)
+    return torch.optim.SGD(_groups(*groups), momentum=momentum, nesterov=momentum > 0)
 
 
 def schedule(kind: str) -> Callable[[float], float]:
