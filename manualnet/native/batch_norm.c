@@ -1,11 +1,12 @@
-// Batch normalisation, alone or with GELU after it, over pixels of channels: x is (pixels, c), each pass reads it once.
+// Batch normalisation, alone or with ReLU or GELU after it, over pixels of channels: x is (pixels, c), and each pass
+// reads it once.
 //
-// z = (x - mean) scale + bias with scale = weight / sqrt(v + eps), and y = z or gelu(z). Several pixels make one
-// row where that fills whole vectors. Sums are taken in float over a few rows, and beyond that in double.
+// z = (x - mean) scale + bias with scale = weight / sqrt(v + eps), and y = z, relu(z) or gelu(z). Several pixels make
+// one row where that fills whole vectors. Sums are taken in float over a few rows, and beyond that in double.
 
 #include <stdlib.h>
 
-enum { FEW = 16, BLOCK = 64, SAMPLE = 64 };
+enum { FEW = 16, TOGETHER = 4, SAMPLE = 64 };
 
 typedef struct {
     long rows, width, pixels, channels; // width = channels times the pixels of a row
@@ -40,37 +41,52 @@ static void gather(double *sums, const shape *s) {
         }
 }
 
+// An activation after it, and a cotangent brought back through it. Where that takes long it is done once, and kept.
+enum { none_takes_long = 0, relu_takes_long = 0, gelu_takes_long = 1 };
 static inline float none(float z) { return z; }
-static inline float none_slope(float z) { return (void)z, 1.0f; }
+static inline float none_back(float g, float z) { return (void)z, g; }
+static inline float relu(float z) { return z < 0.0f ? 0.0f : z; }
+static inline float relu_back(float g, float z) { return z <= 0.0f ? 0.0f : g; }
+static inline float gelu_back(float g, float z) { return g * gelu_slope(z); }
 
-// Two sums down every column: `TERMS` sets `one` and `two` for column c of the row at `at`. A block of columns stays in
-// registers while a few rows go by.
-#define COLUMNS(T, COUNT, TERMS)                                                                                       \
+// Two sums down every column. A few rows go by together, each read from end to end, as memory likes it: `FIRST` is done
+// with them, and then `TERMS` sets `one` and `two` for element i, which lies in column c.
+#define ROWS(COUNT, FIRST, TERMS)                                                                                      \
     {                                                                                                                  \
-        float sum1[BLOCK] = {0}, sum2[BLOCK] = {0};                                                                    \
-        for (long row = from; row < to; row++) {                                                                       \
-            const T *restrict at = x + row * s->width;                                                                 \
-            for (long b = 0; b < COUNT; b++) {                                                                         \
-                long c = block + b;                                                                                    \
+        const long count = COUNT, start = row * s->width;                                                              \
+        FIRST;                                                                                                         \
+        for (long c = 0; c < s->width; c++) {                                                                          \
+            float add1 = 0.0f, add2 = 0.0f;                                                                            \
+            for (long k = 0; k < count; k++) {                                                                         \
+                const long i = start + k * s->width + c;                                                               \
                 float one, two;                                                                                        \
                 TERMS;                                                                                                 \
-                sum1[b] += one;                                                                                        \
-                sum2[b] += two;                                                                                        \
+                add1 += one;                                                                                           \
+                add2 += two;                                                                                           \
             }                                                                                                          \
+            sum1[c] += add1;                                                                                           \
+            sum2[c] += add2;                                                                                           \
         }                                                                                                              \
-        for (long b = 0; b < COUNT; b++) sum[block + b] += sum1[b], sum[s->width + block + b] += sum2[b];              \
     }
 
-#define SUMS(T, TERMS)                                                                                                 \
+#define SUMS(FIRST, TERMS)                                                                                             \
     double *sums = calloc(2 * s->threads * s->width, sizeof(double));                                                  \
     _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                               \
         SHARE(s->rows)                                                                                                 \
-        double *sum = sums + omp_get_thread_num() * 2 * s->width;                                                      \
-        for (long from = first; from < last; from += FEW) {                                                            \
-            long to = from + FEW < last ? from + FEW : last, block = 0;                                                \
-            for (; block + BLOCK <= s->width; block += BLOCK) COLUMNS(T, BLOCK, TERMS)                                 \
-            if (block < s->width) COLUMNS(T, s->width - block, TERMS)                                                  \
+        double *restrict sum = sums + omp_get_thread_num() * 2 * s->width;                                             \
+        float *restrict sum1 = repeated(s, 2 + TOGETHER), *restrict sum2 = sum1 + s->width, *own = sum2 + s->width;    \
+        for (long row = first; row < last;) {                                                                          \
+            const long to = row + FEW < last ? row + FEW : last;                                                       \
+            for (; row + TOGETHER <= to; row += TOGETHER) ROWS(TOGETHER, FIRST, TERMS)                                 \
+            for (; row < to; row++) ROWS(1, FIRST, TERMS)                                                              \
+            for (long c = 0; c < s->width; c++) {                                                                      \
+                sum[c] += sum1[c];                                                                                     \
+                sum[s->width + c] += sum2[c];                                                                          \
+                sum1[c] = sum2[c] = 0.0f;                                                                              \
+            }                                                                                                          \
         }                                                                                                              \
+        (void)own; /* rows for whoever needs them */                                                                   \
+        free(sum1);                                                                                                    \
     }                                                                                                                  \
     gather(sums, s);
 
@@ -86,7 +102,7 @@ static inline float none_slope(float z) { return (void)z, 1.0f; }
         for (long c = 0; c < s->channels; c++)                                                                         \
             if (!isfinite(shift[c])) shift[c] = 0.0f;                                                                  \
         repeat(shift, s);                                                                                              \
-        SUMS(T, float centred = get_##T(at[c]) - shift[c]; one = centred; two = centred * centred)                     \
+        SUMS(, float centred = get_##T(x[i]) - shift[c]; one = centred; two = centred * centred)                       \
         for (long c = 0; c < s->channels; c++) {                                                                       \
             double m1 = sums[c] / s->pixels, m2 = sums[s->width + c] / s->pixels, variance = m2 - m1 * m1;             \
             mean[c] = (float)(shift[c] + m1);                                                                          \
@@ -96,10 +112,17 @@ static inline float none_slope(float z) { return (void)z, 1.0f; }
         free(shift);                                                                                                   \
     }
 
+// A row of dx from its dz.
+#define LAST(T, DZ)                                                                                                    \
+    for (long c = 0; c < s->width; c++) {                                                                              \
+        float centred = get_##T(at[c]) - centre[c], dz = DZ;                                                           \
+        to[c] = put_##T((dz - mean_dz[c]) * scale[c] + centred * slope[c] + lift[c]);                                  \
+    }
+
 #define KERNELS(T, ACTIVATION)                                                                                         \
     /* y from given mean and v; with `training` they are computed first. */                                            \
-    void batch_norm_##ACTIVATION##_##T(const T *x, T *y, const float *weight, const float *bias, float *mean, float *v, \
-                                       long training, const shape *s) {                                                \
+    void batch_norm_##ACTIVATION##_##T(const T *x, T *y, const float *weight, const float *bias, float *mean,          \
+                                       float *v, long training, const shape *s) {                                      \
         if (training) moments_##T(x, mean, v, s);                                                                      \
         float *restrict centre = repeated(s, 3), *restrict scale = centre + s->width;                                  \
         float *restrict shift = scale + s->width;                                                                      \
@@ -118,20 +141,38 @@ static inline float none_slope(float z) { return (void)z, 1.0f; }
         free(centre);                                                                                                  \
     }                                                                                                                  \
                                                                                                                        \
+    /* dz of a few rows: dy brought back through the activation. */                                                    \
+    static __attribute__((noinline)) void ACTIVATION##_dz_##T(const T *restrict dy, const T *restrict x,               \
+                                                              float *restrict dz, const float *restrict centre,        \
+                                                              const float *restrict scale, const float *restrict shift,\
+                                                              long rows, long width) {                                 \
+        for (long k = 0; k < rows; k++)                                                                                \
+            for (long c = 0; c < width; c++) {                                                                         \
+                const long i = k * width + c;                                                                          \
+                dz[i] = ACTIVATION##_back(get_##T(dy[i]), (get_##T(x[i]) - centre[c]) * scale[c] + shift[c]);          \
+            }                                                                                                          \
+    }                                                                                                                  \
+                                                                                                                       \
     /* dx (unless null), dweight and dbias; d_mean and d_v are the cotangents of the statistics. */                    \
-    void batch_norm_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const float *weight, const float *bias, \
-                                                const float *mean, const float *v, const float *d_mean, const float *d_v, \
-                                                float *dweight, float *dbias, const shape *s) {                        \
+    void batch_norm_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const float *weight,                   \
+                                                const float *bias, const float *mean, const float *v,                  \
+                                                const float *d_mean, const float *d_v, float *dweight, float *dbias,   \
+                                                const shape *s) {                                                      \
         float *restrict centre = repeated(s, 6), *restrict scale = centre + s->width;                                  \
         float *restrict shift = scale + s->width, *restrict mean_dz = shift + s->width;                                \
         float *restrict slope = mean_dz + s->width, *restrict lift = slope + s->width;                                 \
         memcpy(centre, mean, s->channels * sizeof(float));                                                             \
         repeat(centre, s);                                                                                             \
         affine(s, weight, bias, v, scale, shift);                                                                      \
-        /* The sums of dz and of dz (x - mean), where dz = dy times the activation's slope at z. */                    \
-        SUMS(T, float centred = get_##T(at[c]) - centre[c];                                                            \
-             float dz = get_##T(dy[row * s->width + c]) * ACTIVATION##_slope(centred * scale[c] + shift[c]);           \
-             one = dz; two = dz * centred)                                                                             \
+        /* The sums of dz and of dz (x - mean). What takes long waits in dx for the second pass, if it is not */       \
+        /* rounded there. */                                                                                           \
+        const int keep = dx && ACTIVATION##_takes_long && sizeof(T) == sizeof(float);                                  \
+        SUMS(float *dz = keep ? (float *)dx + start : own; if (ACTIVATION##_takes_long)                                \
+                 ACTIVATION##_dz_##T(dy + start, x + start, dz, centre, scale, shift, count, s->width),                \
+             float centred = get_##T(x[i]) - centre[c];                                                                \
+             one = ACTIVATION##_takes_long ? dz[i - start]                                                             \
+                                           : ACTIVATION##_back(get_##T(dy[i]), centred * scale[c] + shift[c]);         \
+             two = one * centred)                                                                                      \
         double m = (double)s->pixels;                                                                                  \
         for (long c = 0; c < s->channels; c++) {                                                                       \
             double squared = (double)v[c] + s->eps, sum_dz = sums[c], sum_dzc = sums[s->width + c];                    \
@@ -151,11 +192,8 @@ static inline float none_slope(float z) { return (void)z, 1.0f; }
             for (long row = first; row < last; row++) {                                                                \
                 const T *restrict g = dy + row * s->width, *restrict at = x + row * s->width;                          \
                 T *restrict to = dx + row * s->width;                                                                  \
-                for (long c = 0; c < s->width; c++) {                                                                  \
-                    float centred = get_##T(at[c]) - centre[c];                                                        \
-                    float dz = get_##T(g[c]) * ACTIVATION##_slope(centred * scale[c] + shift[c]);                      \
-                    to[c] = put_##T((dz - mean_dz[c]) * scale[c] + centred * slope[c] + lift[c]);                      \
-                }                                                                                                      \
+                if (keep) LAST(T, get_##T(to[c]))                                                                      \
+                else LAST(T, ACTIVATION##_back(get_##T(g[c]), centred * scale[c] + shift[c]))                          \
             }                                                                                                          \
         }                                                                                                              \
         free(centre);                                                                                                  \
@@ -174,5 +212,7 @@ MOMENTS(float)
 MOMENTS(bfloat16)
 KERNELS(float, none)
 KERNELS(bfloat16, none)
+KERNELS(float, relu)
+KERNELS(bfloat16, relu)
 KERNELS(float, gelu)
 KERNELS(bfloat16, gelu)
