@@ -36,6 +36,7 @@ OURS_ALONE = {
     "stochastic_depth": "torchvision's; tests/functional/test_dropout.py holds it against it",
     "stochastic_pool2d": "PyTorch has none",
     "batch_norm_gelu": "PyTorch has none; batch_norm and gelu, which it is made of, are judged",
+    "batch_norm_relu": "PyTorch has none; batch_norm and relu, which it is made of, are judged",
     "triplet_loss": "squared distances; PyTorch's triplet_margin_loss takes distances",
 }
 SHARED = sorted(set(functional.__all__) - set(OURS_ALONE))

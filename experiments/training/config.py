@@ -42,7 +42,7 @@ class Config:
     pooling: Literal["max", "average", "stochastic"] = "max"
     """How convnet shrinks its pictures."""
     fused: bool = True
-    """Compute batch normalisation and GELU as one operation where they follow each other (convnet)."""
+    """Compute batch normalisation and the GELU or ReLU after it as one operation."""
     batch_norm: bool = True
     """Normalise every hidden unit over the batch."""
     dropout: float = 0.0

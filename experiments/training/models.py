@@ -29,6 +29,9 @@ ACTIVATIONS = {
 }
 
 
+# One operation with the batch normalisation before it.
+FUSED = {"gelu": "BatchNormGELU", "relu": "BatchNormReLU"}
+
 POOLINGS = {
     "max": lambda ns, size: ns.nn.MaxPool2d(size),
     "average": lambda ns, size: ns.nn.AvgPool2d(size),
@@ -94,12 +97,12 @@ def _perceptron(ns, config: Config, depth: int) -> nn.Module:
     layers = [ns.nn.Flatten()]
     for i in range(depth):
         inputs = PIXELS if i == 0 else config.width
-        norm = [ns.nn.BatchNorm1d(config.width)] if config.batch_norm else []
+        norm = ns.nn.BatchNorm1d
         if config.activation == "maxout":  # holds its own weights
-            block = [ns.nn.Maxout(inputs, config.width), *norm]
+            block = [ns.nn.Maxout(inputs, config.width), *([norm(config.width)] if config.batch_norm else [])]
         else:
-            weighted = ns.nn.Linear(inputs, config.width, bias=not norm)
-            block = [weighted, *norm, ACTIVATIONS[config.activation](ns)]
+            weighted = ns.nn.Linear(inputs, config.width, bias=not config.batch_norm)
+            block = [weighted, *_activated(ns, config, norm, config.width)]
         if config.dropout:
             block.append(ns.nn.Dropout(config.dropout))
         if config.stochastic_depth and i > 0:
@@ -107,6 +110,16 @@ def _perceptron(ns, config: Config, depth: int) -> nn.Module:
         else:
             layers.extend(block)
     return ns.nn.Sequential(*layers, ns.nn.Linear(config.width, CLASSES))
+
+
+def _activated(
+    ns, config: Config, norm: type[nn.Module], channels: int, made: Callable = lambda norm, channels: norm(channels)
+) -> list[nn.Module]:
+    """A hidden layer's activation, with batch normalisation before it if it is asked for."""
+    if config.batch_norm and config.fused and config.activation in FUSED:
+        # Identity keeps the numbers, and with them the state's names, of the unfused layers.
+        return [made(getattr(ns.nn, FUSED[config.activation]), channels), ns.nn.Identity()]
+    return [*([made(norm, channels)] if config.batch_norm else []), ACTIVATIONS[config.activation](ns)]
 
 
 class ConvNet(nn.Module):
@@ -147,11 +160,7 @@ class ConvNet(nn.Module):
             conv = ns.nn.Conv2d(c, out, 3, padding=1, bias=not config.batch_norm)
             # The first filters copy their channel, so that the network starts near the identity.
             torch.nn.init.dirac_(conv.weight.data[:c])
-            if config.batch_norm and config.fused and config.activation == "gelu":
-                # Identity keeps the numbers, and with them the state's names, of the unfused layers.
-                return [conv, *pool, without_scale(ns.nn.BatchNormGELU, out), ns.nn.Identity()]
-            norm = [without_scale(ns.nn.BatchNorm2d, out)] if config.batch_norm else []
-            return [conv, *pool, *norm, ACTIVATIONS[config.activation](ns)]
+            return [conv, *pool, *_activated(ns, config, ns.nn.BatchNorm2d, out, without_scale)]
 
         second = stage(out)
         if config.stochastic_depth:

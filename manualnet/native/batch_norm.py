@@ -1,7 +1,8 @@
-"""Batch normalisation in training, alone or with GELU after it, by ``batch_norm.c``."""
+"""Batch normalisation in training, alone or with ReLU or GELU after it, by ``batch_norm.c``."""
 
 import ctypes
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -84,15 +85,19 @@ def track(running: tuple[Tensor, Tensor], batch: tuple[Tensor, Tensor], momentum
 
 class _Shape(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("rows", "width", "pixels", "channels")]
-    _fields_ += [("eps", ctypes.c_double), ("threads", ctypes.c_int)]
+    _fields_ += [("eps", ctypes.c_double), ("threads", ctypes.c_long)]
 
 
 def _shape(x: Tensor, eps: float):
-    channels, elements = x.shape[1], x.numel()
+    return _described(x.shape[1], x.numel(), eps, threads_for(x.numel()))
+
+
+@lru_cache
+def _described(channels: int, elements: int, eps: float, threads: int):
     pixels, fold = elements // channels, 16 // math.gcd(channels, 16)
     if pixels % fold:
         fold = 1
-    return ctypes.byref(_Shape(pixels // fold, channels * fold, pixels, channels, eps, threads_for(elements)))
+    return ctypes.byref(_Shape(pixels // fold, channels * fold, pixels, channels, eps, threads))
 
 
 def _float(t: Tensor | None) -> Tensor | None:

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from manualnet import functional as F
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNormGELU"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNormGELU", "BatchNormReLU"]
 
 _CONVERTER = nn.SyncBatchNorm.__dict__["convert_sync_batchnorm"].__func__.__code__
 
@@ -57,7 +57,13 @@ class BatchNorm2d(_ManualBatchNorm, nn.BatchNorm2d):
     """``torch.nn.BatchNorm2d`` with the gradient of :func:`manualnet.functional.batch_norm`."""
 
 
-class BatchNormGELU(_ManualBatchNorm):
+class _Normalised(_ManualBatchNorm):
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+
+
+class BatchNormGELU(_Normalised):
     """A batch norm for matrices and pictures alike with GELU after it: :func:`manualnet.functional.batch_norm_gelu`.
 
     Arguments and ``state_dict`` are those of ``torch.nn.BatchNorm2d``.
@@ -70,6 +76,16 @@ class BatchNormGELU(_ManualBatchNorm):
 
     name = "batch_norm_gelu"
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.dim() < 2:
-            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+
+class BatchNormReLU(_Normalised):
+    """A batch norm for matrices and pictures alike with ReLU after it: :func:`manualnet.functional.batch_norm_relu`.
+
+    Arguments and ``state_dict`` are those of ``torch.nn.BatchNorm2d``.
+
+    >>> import torch
+    >>> layer = BatchNormReLU(2)
+    >>> layer(torch.randn(5, 2)).min()
+    tensor(0., grad_fn=<MinBackward1>)
+    """
+
+    name = "batch_norm_relu"

@@ -8,6 +8,7 @@ from manualnet.reference import functional as F
 
 __all__ = [
     "BatchNormGELU",
+    "BatchNormReLU",
     "HingeLoss",
     "Maxout",
     "SquaredError",
@@ -19,6 +20,10 @@ __all__ = [
 
 
 class BatchNormGELU(nn.BatchNormGELU):
+    functional = F
+
+
+class BatchNormReLU(nn.BatchNormReLU):
     functional = F
 
 

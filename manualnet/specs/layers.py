@@ -75,6 +75,24 @@ def _batch_norm_extremes() -> list[Sample]:
     return [Sample((x, None, None, leaf([1.0, 2.0]), leaf([0.0, 1e4]), True), {}, "±1e4 and a constant channel")]
 
 
+def _batch_norm_relu(generator: torch.Generator) -> list[Sample]:
+    """Those with a bias: without one a channel of equal numbers lies on the kink."""
+    return [s for s in _batch_norm(generator) if s.args[4] is not None]
+
+
+def _batch_norm_relu_kinks() -> list[Kink]:
+    # x normalised is (-r, 0, r), and ReLU lets the last cotangent pass alone.
+    r2 = 1 / (2 / 3 + 1e-5)
+    expected = [[-1 / 3 + r2 / 3], [-1 / 3], [2 / 3 - r2 / 3]]
+    at_mean = Sample((leaf([[-1.0], [0.0], [1.0]]), None, None, None, None, True), {}, "at the mean")
+    return [Kink(at_mean, (r2**0.5 * torch.tensor(expected, dtype=torch.float64),))]
+
+
+def _batch_norm_relu_extremes() -> list[Sample]:
+    x = leaf([[-1e4, 0.0], [1e4, 0.0], [1.0, 0.0]])
+    return [Sample((x, None, None, leaf([1.0, 2.0]), leaf([0.5, 1e4]), True), {}, "±1e4 and a constant channel")]
+
+
 def _max_pool2d(generator: torch.Generator) -> list[Sample]:
     x = _spread(generator, 2, 3, 5, 6)
     channels_last = x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
@@ -216,6 +234,16 @@ SPECS: list[Operation] = [
         module="BatchNormGELU",
         large=_batch_norm_large,
         draw=draws.batch_norm,
+    ),
+    operation(
+        "batch_norm_relu",
+        _batch_norm_relu,
+        _batch_norm_relu_kinks,
+        _batch_norm_relu_extremes,
+        rows=("S30",),
+        module="BatchNormReLU",
+        large=_batch_norm_large,
+        draw=draws.batch_norm_relu,
     ),
     operation(
         "max_pool2d",

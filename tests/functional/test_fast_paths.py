@@ -48,6 +48,12 @@ PATHS = {
         ("native.batch_norm", "backward"),
         None,
     ),
+    "batch_norm_relu": (
+        lambda x: F.batch_norm_relu(x, None, None, training=True),
+        [(4, 8, 16, 16)],
+        ("native.batch_norm", "backward"),
+        None,
+    ),
     "avg_pool2d": (lambda x: F.avg_pool2d(x, 2), [(4, 8, 16, 16)], ("native.windows", "load"), None),
     "gelu": (F.gelu, [(4, 8, 16, 16)], ("native.elementwise", "run"), None),
     "prelu": (F.prelu, [(4, 8, 16, 16), (1,)], ("native.sums", "run"), None),

@@ -140,7 +140,16 @@ def _step(values: Tensor, loss: Callable[[Tensor], Tensor], decay: float) -> Ten
     return w.detach()
 
 
-@row(30, "More complex ones", F.dropout, F.batch_norm, F.batch_norm_gelu, F.stochastic_depth, F.stochastic_pool2d)
+@row(
+    30,
+    "More complex ones",
+    F.dropout,
+    F.batch_norm,
+    F.batch_norm_gelu,
+    F.batch_norm_relu,
+    F.stochastic_depth,
+    F.stochastic_pool2d,
+)
 def s30(work: Work) -> None:
     r"""Each changes the network in training, and each has its own backward pass; what is drawn at random is drawn once,
     and then a constant.

@@ -125,18 +125,15 @@ class BatchNormEvaluation(Function):
 class _Track(Function):
     """running ← (1 - momentum) running + momentum · batch, in place and without a derivative.
 
-    The batch's variance is the unbiased one, of m elements. A Function, because torch.func lets no other Python code
-    write to a buffer that the differentiated function captured; PyTorch's kernel may.
+    Of the batch's variance ``share`` is taken, which makes it the unbiased one. A Function, because torch.func lets no
+    other Python code write to a buffer that the differentiated function captured; PyTorch's kernel may.
     """
 
     @staticmethod
-    def forward(running_mean, running_var, mean, v, m, momentum):
-        share = momentum * (m / (m - 1))
-        fast = plain(running_mean, running_var, mean, v)
-        if not (fast and native.track((running_mean, running_var), (mean, v), momentum, share)):
-            for running, batch, part in ((running_mean, mean, momentum), (running_var, v, share)):
-                wide, batch = widen(running, batch)
-                running.copy_((1 - momentum) * wide + part * batch)
+    def forward(running_mean, running_var, mean, v, momentum, share):
+        for running, batch, part in ((running_mean, mean, momentum), (running_var, v, share)):
+            wide, batch = widen(running, batch)
+            running.copy_((1 - momentum) * wide + part * batch)
         return torch.zeros((), dtype=torch.bool, device=running_mean.device)
 
     @staticmethod
@@ -194,8 +191,8 @@ def batch_norm(
     """
     need_tensors("batch_norm", input=input)
     refuse_complex("batch_norm", input)
-    statistics = {"running_mean": running_mean, "running_var": running_var}
-    check(input, statistics, {"weight": weight, "bias": bias}, training, eps)
+    named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    check(input, named, training, eps)
     if input.dim() < 2:  # PyTorch allows an empty one
         return batch_norm(input.reshape(0, 0), running_mean, running_var, weight, bias, training).reshape(0)
     if not training:
@@ -207,37 +204,50 @@ def batch_norm(
 
 def track(x, running_mean, running_var, mean, v, momentum) -> None:
     """Move the running statistics, if there are any, towards those of the batch ``x``."""
-    if running_mean is not None and x.numel():
-        with torch.no_grad():
-            _Track.apply(running_mean, running_var, mean, v, count(x), momentum)
+    if running_mean is None or not x.numel():
+        return
+    m = count(x)
+    share = momentum * (m / (m - 1))
+    with torch.no_grad():
+        fast = plain(running_mean, running_var, mean, v)
+        if not (fast and native.track((running_mean, running_var), (mean, v), momentum, share)):
+            _Track.apply(running_mean, running_var, mean, v, momentum, share)
 
 
-def check(x: Tensor, statistics: dict, parameters: dict, training: bool, eps: float) -> None:
+def check(x: Tensor, named: dict[str, Tensor | None], training: bool, eps: float) -> None:
+    """Refuse what does not fit; ``named`` are the running statistics and then the parameters."""
     channels = x.shape[1] if x.dim() > 1 else 0
     if training and x.dim() > 0 and x.shape[0] * x.shape[2:].numel() == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"batch_norm eps must be {'positive during training' if training else '≥ 0'}, but got {eps}")
-    missing = [name for name, t in statistics.items() if t is None]
-    if not training and missing:
-        raise RuntimeError(f"{missing[0]} must be defined in evaluation mode")
-    if len(missing) == 1:
+    mean, var = named["running_mean"], named["running_var"]
+    if not training and (mean is None or var is None):
+        missing = "running_mean" if mean is None else "running_var"
+        raise RuntimeError(f"{missing} must be defined in evaluation mode")
+    if (mean is None) != (var is None):
         raise ValueError("running_mean and running_var must either both be None or neither be None")
     if not x.is_floating_point():
         raise NotImplementedError(f"batch_norm: the input must be floating, but is {x.dtype}")
-    tensors = {name: t for name, t in (statistics | parameters).items() if t is not None}
-    need_tensors("batch_norm", **tensors)
-    for name, t in tensors.items():
+    given, mixed = {name: t for name, t in named.items() if t is not None}, False
+    need_tensors("batch_norm", **given)
+    for name, t in given.items():
         if t.numel() != channels:
             raise RuntimeError(f"{name} should contain {channels} elements, one a channel, not {t.numel()}")
+        mixed = mixed or t.dtype != x.dtype
     if x.dim() < 2 and x.numel():
         raise IndexError(f"batch_norm: the input must be (N, C, …), but has the shape {tuple(x.shape)}")
-    allowed = {x.dtype} if all(t.dtype == x.dtype for t in tensors.values()) else {torch.float32}
-    for name, t in tensors.items():
-        if t.dtype not in allowed or (t.dtype != x.dtype and x.dtype not in HALF):
+    if mixed:
+        _check_mixed(x, given)
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (mean, var)):
+        raise RuntimeError("batch_norm is not differentiable with respect to the running statistics: detach them")
+
+
+def _check_mixed(x: Tensor, given: dict[str, Tensor]) -> None:
+    """Of several types, all but a half-precision input's must be float32."""
+    for name, t in given.items():
+        if t.dtype != torch.float32 or (t.dtype != x.dtype and x.dtype not in HALF):
             raise RuntimeError(
                 f"batch_norm: {name} must have the input's type {x.dtype}, or all float32 beside a "
                 f"half-precision input, but it is {t.dtype}"
             )
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in statistics.values()):
-        raise RuntimeError("batch_norm is not differentiable with respect to the running statistics: detach them")

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import stochastic_depth
 
-__all__ = ["batch_norm_gelu", "stochastic_depth", "stochastic_pool2d"]
+__all__ = ["batch_norm_gelu", "batch_norm_relu", "stochastic_depth", "stochastic_pool2d"]
 
 
 def batch_norm_gelu(
@@ -14,6 +14,14 @@ def batch_norm_gelu(
     """PyTorch's two functions, one after the other."""
     statistics = running_mean, running_var
     return F.gelu(F.batch_norm(input, *statistics, weight, bias, training, momentum, eps))
+
+
+def batch_norm_relu(
+    input: Tensor, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
+) -> Tensor:
+    """PyTorch's two functions, one after the other."""
+    statistics = running_mean, running_var
+    return F.relu(F.batch_norm(input, *statistics, weight, bias, training, momentum, eps))
 
 
 def stochastic_pool2d(

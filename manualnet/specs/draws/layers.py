@@ -108,6 +108,16 @@ def batch_norm(d: Draw) -> Sample:
     return Sample((d.tensor(shape), *statistics, *parameters, training), kwargs)
 
 
+def batch_norm_relu(d: Draw) -> Sample:
+    """As batch_norm, but never at ReLU's kink, where the last bit of a sum would decide: a bias that is on no grid."""
+    sample = batch_norm(d)
+    x, mean, var, weight, bias, training = sample.args
+    if bias is None:
+        bias = torch.zeros(x.shape[1], dtype=next((t.dtype for t in (mean, weight) if t is not None), x.dtype))
+    moved = (bias.detach() + 0.0371).requires_grad_(bias.requires_grad)
+    return Sample((x, mean, var, weight, moved, training), sample.kwargs)
+
+
 def dropout(d: Draw) -> Sample:
     p = d.number(-1, 2) if d.rarely() else d.number(0, 1)
     return Sample((d.tensor(d.shape()), p), {"training": d.often(), "inplace": d.rarely()})

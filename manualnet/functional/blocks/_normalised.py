@@ -1,0 +1,110 @@
+"""Batch normalisation with an activation after it as one operation; the operation's own file says which."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor
+
+from manualnet.functional._dtypes import widen
+from manualnet.functional._errors import refuse_complex
+from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
+from manualnet.functional.layers._normalisation import channels, gradients, moments, normalise, tangents
+from manualnet.functional.layers.batch_norm import batch_norm, check, track
+from manualnet.native import batch_norm as native
+
+
+class Normalised(Function):
+    """y = f(z) with z = (x - μ) r · weight + bias, r = (v + ε)^-½, and mean μ and variance v of each channel.
+
+    The chain rule puts the slope of f before batch normalisation's rule: with
+
+        ∂L/∂z = ∂L/∂y · f'(z)
+
+    ∂L/∂x, ∂L/∂weight and ∂L/∂bias follow from ∂L/∂z as in :class:`BatchNormTraining`.
+
+    Saved: x, weight, bias, μ, v. z, which f alone would save, is computed again from x.
+
+    A subclass writes ``activate`` and ``times_slope``, and says what f is called in ``batch_norm.c``.
+    """
+
+    name: ClassVar[str]
+
+    @staticmethod
+    def activate(z: Tensor) -> Tensor:
+        """f(z)."""
+        raise NotImplementedError
+
+    @staticmethod
+    def times_slope(g: Tensor, z: Tensor) -> Tensor:
+        """g f'(z)."""
+        raise NotImplementedError
+
+    @staticmethod
+    def again(x, weight, bias, mean, v, eps) -> Tensor:
+        """z, as a function of x that can be differentiated once more."""
+        r = (v + eps).rsqrt()
+        z = (x - channels(mean, x)) * channels(r if weight is None else r * weight, x)
+        return z if bias is None else z + channels(bias, x)
+
+    @classmethod
+    def forward(cls, x, weight, bias, eps):
+        if plain(x, weight, bias) and native.applies(x):
+            return native.forward(x, weight, bias, eps, cls.name)
+        mean, v = moments(x)
+        (wide,) = widen(x)
+        z = normalise(wide, mean, v, weight, bias, eps)
+        return cls.activate(z).to(x.dtype), mean, v
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, weight, bias, ctx.eps = inputs
+        _, mean, v = output
+        save(ctx, x, weight, bias, mean, v)
+
+    @classmethod
+    def backward(cls, ctx, grad_out, grad_mean, grad_v):
+        x, weight, bias, mean, v = ctx.saved_tensors
+        rest = mean, v, ctx.eps, (grad_mean, grad_v), ctx.needs_input_grad
+        if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors) and native.applies(x):
+            return *native.backward(grad_out, x, weight, bias, *rest, cls.name), None
+        wide_grad, wide = widen(grad_out, x)
+        grad_z = cls.times_slope(wide_grad, cls.again(wide, weight, bias, mean, v, ctx.eps))
+        grad_x, grad_weight, grad_bias = gradients(grad_z, wide, weight, bias, *rest)
+        return None if grad_x is None else grad_x.to(x.dtype), grad_weight, grad_bias, None
+
+    @classmethod
+    def jvp(cls, ctx, x_dot, weight_dot, bias_dot, _):
+        x, weight, bias, mean, v = ctx.saved_tensors
+        wide_dot, wide = widen(x_dot, x)
+        z_dot, mean_dot, v_dot = tangents(wide_dot, weight_dot, bias_dot, wide, weight, mean, v, ctx.eps)
+        z = cls.again(wide, weight, bias, mean, v, ctx.eps)
+        return cls.times_slope(z_dot, z).to(x.dtype), mean_dot, v_dot
+
+
+def normalised(
+    rule: type[Normalised],
+    function: Callable[[Tensor], Tensor],
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """The call of such an operation: ``function`` is f with its own gradient, for what is no training."""
+    if not isinstance(input, Tensor) or input.dim() < 2:
+        return function(batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps))
+    refuse_complex(f"batch_norm_{rule.name}", input)
+    named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    check(input, named, training, eps)
+    if not training:
+        if plain(input, running_mean, running_var, weight, bias) and native.applies(input):
+            return native.evaluate(input, running_mean, running_var, weight, bias, eps, rule.name)
+        x, mean, v, weight, bias = widen(input, running_mean, running_var, weight, bias)
+        return function(batch_norm(x, mean, v, weight, bias, False, momentum, eps)).to(input.dtype)
+    y, mean, v = rule.apply(input, weight, bias, eps)
+    track(input, running_mean, running_var, mean, v, momentum)
+    return y
