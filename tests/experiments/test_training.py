@@ -109,6 +109,20 @@ def test_every_loss_falls(embedded, loss):
     assert losses[-1] < 0.8 * losses[0]
 
 
+@pytest.mark.parametrize("model", ["two_layer", "mlp", "convnet"])
+@pytest.mark.parametrize(("activation", "fused"), [("gelu", "BatchNormGELU"), ("relu", "BatchNormReLU"), ("elu", None)])
+def test_one_operation_trains_as_two(embedded, model, activation, fused):
+    pictures = _pictures(embedded)
+    batches = list(pictures.epoch(0, recipes.recipe(model)))
+    together, apart = (_trainer(pictures, model, activation=activation, fused=choice) for choice in (True, False))
+    blocks = {"BatchNormGELU", "BatchNormReLU"}
+    kinds = [{type(m).__name__ for m in t.model.modules()} & blocks for t in (together, apart)]
+    assert kinds == [{fused} if fused else set(), set()]
+    assert list(together.model.state_dict()) == list(apart.model.state_dict())
+    for batch in batches[:3]:
+        assert together.step(*batch)[0].item() == pytest.approx(apart.step(*batch)[0].item(), abs=1e-9)
+
+
 @pytest.mark.parametrize("pooling", ["max", "average", "stochastic"])
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_every_pooling_trains_a_convnet(embedded, pooling, batch_norm):
