@@ -20,9 +20,9 @@ enum { LANES = 16, TALL = 12 };
 #else
 enum { LANES = 8, TALL = 6 };
 #endif
-// Tiles at a time, so that the values of a few channels stay in the second cache; channels that are transformed at once;
-// and what keeps rows from falling on the same lines of the first cache.
-enum { FEW = 24, MANY = 96, SLICE = 8, WIDE = 2 * LANES, SKEW = 16, PLACES = N * N };
+// Tiles at a time, so that the values of a few channels stay in the second cache, and, of 32 or 64 channels, not a whole
+// page apart; channels that are transformed at once; and what keeps rows from falling on the same lines of the first cache.
+enum { FEW = 12, MANY = 108, SLICE = 8, WIDE = 2 * LANES, SKEW = 16, PLACES = N * N };
 
 typedef float vector __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
