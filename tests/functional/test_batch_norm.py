@@ -231,3 +231,11 @@ def test_batch_statistics_are_outputs_with_a_gradient(examples):
 
     assert torch.autograd.gradcheck(function, (x, weight, bias), check_forward_ad=True)
     assert torch.autograd.gradgradcheck(function, (x, weight, bias))
+
+
+@pytest.mark.parametrize("missing", ["running_mean", "running_var"])
+@pytest.mark.parametrize("function", [F.batch_norm, F.batch_norm_gelu, F.batch_norm_relu])
+def test_evaluation_needs_both_statistics(function, missing):
+    statistics = {"running_mean": torch.zeros(3), "running_var": torch.ones(3)} | {missing: None}
+    with pytest.raises(RuntimeError, match=f"^{missing} must be defined in evaluation mode$"):
+        function(torch.ones(4, 3), **statistics)

@@ -31,7 +31,7 @@ class Block:
 
 GELU = Block("gelu", BatchNormGELU, gelu)
 BLOCKS = [GELU, Block("relu", BatchNormReLU, relu)]
-each_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+each_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"batch_norm_{block.name}")
 
 
 def _normal(*shape, seed=0, dtype=torch.float64):
