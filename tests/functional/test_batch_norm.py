@@ -239,3 +239,9 @@ def test_evaluation_needs_both_statistics(function, missing):
     statistics = {"running_mean": torch.zeros(3), "running_var": torch.ones(3)} | {missing: None}
     with pytest.raises(RuntimeError, match=f"^{missing} must be defined in evaluation mode$"):
         function(torch.ones(4, 3), **statistics)
+
+
+def test_the_tensor_of_another_type_is_named():
+    weight = torch.ones(3, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match=r"weight must have the input's type torch\.float32"):
+        F.batch_norm(torch.ones(4, 3), torch.zeros(3), torch.ones(3), weight, training=True)
