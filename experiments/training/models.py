@@ -97,12 +97,13 @@ def _perceptron(ns, config: Config, depth: int) -> nn.Module:
     layers = [ns.nn.Flatten()]
     for i in range(depth):
         inputs = PIXELS if i == 0 else config.width
-        norm = ns.nn.BatchNorm1d
         if config.activation == "maxout":  # holds its own weights
-            block = [ns.nn.Maxout(inputs, config.width), *([norm(config.width)] if config.batch_norm else [])]
+            block = [ns.nn.Maxout(inputs, config.width)]
+            if config.batch_norm:
+                block.append(ns.nn.BatchNorm1d(config.width))
         else:
             weighted = ns.nn.Linear(inputs, config.width, bias=not config.batch_norm)
-            block = [weighted, *_activated(ns, config, norm, config.width)]
+            block = [weighted, *_activated(ns, config, ns.nn.BatchNorm1d, lambda norm: norm(config.width))]
         if config.dropout:
             block.append(ns.nn.Dropout(config.dropout))
         if config.stochastic_depth and i > 0:
@@ -113,13 +114,13 @@ def _perceptron(ns, config: Config, depth: int) -> nn.Module:
 
 
 def _activated(
-    ns, config: Config, norm: type[nn.Module], channels: int, made: Callable = lambda norm, channels: norm(channels)
+    ns, config: Config, norm: type[nn.Module], made: Callable[[type[nn.Module]], nn.Module]
 ) -> list[nn.Module]:
-    """A hidden layer's activation, with batch normalisation before it if it is asked for."""
+    """A hidden layer's activation, with the ``norm`` before it, ``made`` for its width, if that is asked for."""
     if config.batch_norm and config.fused and config.activation in FUSED:
         # Identity keeps the numbers, and with them the state's names, of the unfused layers.
-        return [made(getattr(ns.nn, FUSED[config.activation]), channels), ns.nn.Identity()]
-    return [*([made(norm, channels)] if config.batch_norm else []), ACTIVATIONS[config.activation](ns)]
+        return [made(getattr(ns.nn, FUSED[config.activation])), ns.nn.Identity()]
+    return [*([made(norm)] if config.batch_norm else []), ACTIVATIONS[config.activation](ns)]
 
 
 class ConvNet(nn.Module):
@@ -160,7 +161,7 @@ class ConvNet(nn.Module):
             conv = ns.nn.Conv2d(c, out, 3, padding=1, bias=not config.batch_norm)
             # The first filters copy their channel, so that the network starts near the identity.
             torch.nn.init.dirac_(conv.weight.data[:c])
-            return [conv, *pool, *_activated(ns, config, ns.nn.BatchNorm2d, out, without_scale)]
+            return [conv, *pool, *_activated(ns, config, ns.nn.BatchNorm2d, lambda norm: without_scale(norm, out))]
 
         second = stage(out)
         if config.stochastic_depth:
