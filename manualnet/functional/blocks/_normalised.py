@@ -7,10 +7,10 @@ from torch import Tensor
 
 from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
-from manualnet.functional._function import Function, save
+from manualnet.functional._function import Function
 from manualnet.functional._plain import plain
 from manualnet.functional.layers._normalisation import channels, gradients, moments, normalise, tangents
-from manualnet.functional.layers.batch_norm import batch_norm, check, track
+from manualnet.functional.layers.batch_norm import BatchNormTraining, batch_norm, check, track
 from manualnet.native import batch_norm as native
 
 
@@ -56,11 +56,7 @@ class Normalised(Function):
         z = normalise(wide, mean, v, weight, bias, eps)
         return cls.activate(z).to(x.dtype), mean, v
 
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, weight, bias, ctx.eps = inputs
-        _, mean, v = output
-        save(ctx, x, weight, bias, mean, v)
+    setup_context = staticmethod(BatchNormTraining.setup_context)
 
     @classmethod
     def backward(cls, ctx, grad_out, grad_mean, grad_v):
