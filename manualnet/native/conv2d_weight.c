@@ -56,10 +56,12 @@ static inline vector fma_bfloat16(vector sum, uint32_t x, const uint32_t *g) {
 #define fma_bfloat16 fma_float
 #endif
 
-// A tile of `tall` channels by `wide` vectors over all places of `units` packed pictures.
+// A tile of `tall` channels by `wide` vectors over all places of `units` pictures; from place to place the input goes on by
+// `x_step` and the cotangent by `g_step`.
 #define TILE(TYPE, TALL_, WIDE_)                                                                                       \
     static void tile_##TYPE##_##TALL_##_##WIDE_(const uint32_t *x, const uint32_t *g, float *dw, const shape *s,       \
-                                                long units, long x_unit, long g_unit, long row, long dw_row) {         \
+                                                long units, long x_unit, long g_unit, long row, long dw_row,           \
+                                                long x_step, long g_step) {                                            \
         vector sum[TALL_][WIDE_];                                                                                      \
         for (int t = 0; t < TALL_; t++)                                                                                \
             for (int v = 0; v < WIDE_; v++) sum[t][v] = (vector){0};                                                   \
@@ -67,7 +69,7 @@ static inline vector fma_bfloat16(vector sum, uint32_t x, const uint32_t *g) {
             const uint32_t *gp = g + u * g_unit;                                                                       \
             for (long p = 0; p < s->oh; p++) {                                                                         \
                 const uint32_t *xp = x + u * x_unit + p * s->sh * row;                                                 \
-                for (long q = 0; q < s->ow; q++, xp += TALL_ * s->sw, gp += WIDE_ * LANES)                             \
+                for (long q = 0; q < s->ow; q++, xp += x_step, gp += g_step)                                           \
                     for (int t = 0; t < TALL_; t++)                                                                    \
                         for (int v = 0; v < WIDE_; v++) sum[t][v] = fma_##TYPE(sum[t][v], xp[t], gp + v * LANES);      \
             }                                                                                                          \
@@ -80,7 +82,8 @@ static inline vector fma_bfloat16(vector sum, uint32_t x, const uint32_t *g) {
 #define TILES_OF(TYPE, TALL_) EACH_WIDTH(TYPE, TALL_, TILE)
 #define NAMES_OF(TYPE, TALL_) {EACH_WIDTH(TYPE, TALL_, NAME)}
 
-typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *, long, long, long, long, long);
+typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *, long, long, long, long, long, long,
+                     long);
 
 // Channels are packed in blocks of 6, each block a plane of its own with its border of zeros; the rest is one block
 // of fewer. Output channels likewise in blocks of WIDE vectors, filled up with zeros to whole vectors.
@@ -167,7 +170,7 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
                             for (long j = 0; j < s->kw; j++)                                                           \
                                 run(xs + c * plane + (i * s->dh * width + j * s->dw) * tall, gs + o * places,          \
                                     sum + ((i * s->kw + j) * s->c + c) * o_wide + o, s, units, x_unit, g_unit,         \
-                                    width * tall, o_wide);                                                             \
+                                    width * tall, o_wide, s->sw * tall, wide * LANES);                                 \
                     }                                                                                                  \
                 }                                                                                                      \
             }                                                                                                          \
@@ -188,7 +191,7 @@ GRADIENT(bfloat16, 2, PAIR)
 // have to be added up.
 int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long n, long c, long o, long threads) {
     long places = n / PAIR, blocks = (o + WIDE * LANES - 1) / (WIDE * LANES);
-    shape s = {.oh = 1, .ow = places, .sh = 1, .sw = 1};
+    shape s = {.oh = 1, .ow = places};
     uint32_t *xs = malloc(places * c * 4), *gs = malloc(places * o * 4);
     if (!xs || !gs) {
         free(xs);
@@ -217,11 +220,31 @@ int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long
             for (long row = 0; row < c; row += TALL) {
                 long tall = least(TALL, c - row);
                 for (long t = 0; t < tall; t++) memset(dw + (row + t) * o + first, 0, wide * LANES * sizeof(float));
-                tiles_bfloat16[tall - 1][wide - 1](xs + row * places, gs + first * places, dw + row * o + first, &s, 1, 0, 0, 0, o);
+                tiles_bfloat16[tall - 1][wide - 1](xs + row * places, gs + first * places, dw + row * o + first, &s, 1, 0, 0, 0, o,
+                                                   tall, wide * LANES);
             }
         }
     }
     free(xs);
     free(gs);
+    return 0;
+}
+
+// In float32, for few columns of x: both are read where they lie, because packing g would take as long as the products.
+// What some hundred rows give is added up apart, so that no digits are lost to their number.
+int linear_weight_float(const uint32_t *x, const uint32_t *g, float *dw, long n, long c, long o, long threads) {
+    enum { ROWS = 512 };
+    long bands = (c + TALL - 1) / TALL, band = (c + bands - 1) / bands;  // 5 and 5 of 10: 4 are too few to hide a sum's wait
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (long first = 0; first < o; first += WIDE * LANES) {
+        long wide = least(WIDE * LANES, o - first) / LANES;
+        for (long row = 0; row < c; row++) memset(dw + row * o + first, 0, wide * LANES * sizeof(float));
+        for (long p = 0; p < n; p += ROWS) {
+            shape s = {.oh = 1, .ow = least(ROWS, n - p)};
+            for (long row = 0; row < c; row += band)
+                tiles_float[least(band, c - row) - 1][wide - 1](x + p * c + row, g + p * o + first, dw + row * o + first,
+                                                                &s, 1, 0, 0, 0, o, c, o);
+        }
+    }
     return 0;
 }

@@ -11,6 +11,9 @@ from manualnet.native.call import NAMES, call, channels_last, fits, numbers
 # Products below which the call is over before a compiled path pays, and those that a second thread is woken for.
 _WORTH, _SHARED = 1 << 12, 1 << 21
 
+# Outputs of a linear layer up to which its weight gradient takes half to three quarters of PyTorch's time in float32.
+_FEW = 32
+
 
 def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
     """Σ_n Σ_p g[n,o,p] x[n,c,k + p − pad], summed in float32; None where another way must be gone.
@@ -36,16 +39,21 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     return grad.permute(0, 3, 1, 2)
 
 
-def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
-    """Gᵀ X for G (N, O) and X (N, I) in bfloat16, as (O, I) in float32; None where another way must be gone."""
+def worth(grad_out: Tensor, x: Tensor) -> bool:
+    """Whether :func:`linear_weight` is for these: in float32 few outputs only, because of many PyTorch's is as fast."""
     (n, o), i = grad_out.shape, x.shape[1]
-    if grad_out.dtype is not torch.bfloat16 or x.dtype is not torch.bfloat16 or grad_out.device.type != "cpu":
-        return None
-    if n % 2 or i % 16 or n * o * i < _SHARED or not (grad_out.is_contiguous() and x.is_contiguous()):
-        return None
-    kernel = getattr(_library(), "linear_weight_bfloat16", None)
+    if n * o * i < _SHARED or i % 16 or not fits(x) or grad_out.dtype is not x.dtype:
+        return False
+    suits = n % 2 == 0 if x.dtype is torch.bfloat16 else o <= _FEW
+    return suits and grad_out.is_contiguous() and x.is_contiguous()
+
+
+def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
+    """Gᵀ X for G (N, O) and X (N, I), as (O, I) in float32; None where another way must be gone."""
+    kernel = getattr(_library(), f"linear_weight_{NAMES[x.dtype]}", None)
     if kernel is None:
         return None
+    (n, o), i = grad_out.shape, x.shape[1]
     product = torch.empty(o, i)
     failed = call(kernel, grad_out, x, product, n, o, i, torch.get_num_threads())
     return None if failed else product

@@ -66,6 +66,7 @@ PATHS = {
         ("native.cross_entropy", "_library"),
         None,
     ),
+    "linear": (F.linear, [(512, 256), (24, 256)], ("functional.layers.linear", "linear_weight"), None),
     "triplet_loss": (
         lambda x: F.triplet_loss(x, 2 * x.detach(), -x.detach()),
         [(40, 10)],

@@ -1,4 +1,4 @@
-"""The weight gradient of a linear layer under autocast: bfloat16 products, summed and handed on in float32."""
+"""The weight gradient of a linear layer: products of bfloat16 or float32, summed and handed on in float32."""
 
 import sys
 
@@ -7,23 +7,74 @@ import torch
 
 from manualnet import functional as F
 from manualnet.functional.layers.linear import Linear
-from manualnet.native.conv2d_weight import linear_weight
+from manualnet.native.conv2d_weight import linear_weight, worth
 
-from .kit import compiled
+from .kit import DTYPES, compiled, using
 
 pytestmark = compiled
 
 
-@pytest.mark.parametrize(("n", "o", "i"), [(500, 10, 3072), (2, 1024, 1024), (64, 257, 144), (600, 64, 64)])
-def test_it_is_the_product_rounded_to_float32(n, o, i):
-    g, x = torch.randn(n, o).bfloat16(), torch.randn(n, i).bfloat16()
+@pytest.mark.parametrize(
+    ("dtype", "n", "o", "i"),
+    [
+        ("bfloat16", 500, 10, 3072),
+        ("bfloat16", 2, 1024, 1024),
+        ("bfloat16", 64, 257, 144),
+        ("bfloat16", 600, 64, 64),
+        ("float32", 500, 10, 3072),
+        ("float32", 1537, 32, 48),
+        ("float32", 513, 13, 336),
+        ("float32", 2100, 1, 1008),
+    ],
+)
+def test_it_is_the_product_rounded_to_float32(dtype, n, o, i):
+    g, x = torch.randn(n, o).to(DTYPES[dtype]), torch.randn(n, i).to(DTYPES[dtype])
+    assert worth(g, x)
     exact = g.double().t() @ x.double()
-    assert (linear_weight(g, x) - exact).abs().max() <= 1e-6 * n**0.5 * exact.abs().max()
+    product = linear_weight(g, x)
+    assert product.dtype == torch.float32
+    assert (product - exact).abs().max() <= 1e-6 * n**0.5 * exact.abs().max()
 
 
-@pytest.mark.parametrize(("n", "i", "reason"), [(501, 3072, "odd"), (500, 3070, "no whole vectors"), (2, 16, "small")])
-def test_it_leaves_other_sizes_alone(n, i, reason):
-    assert linear_weight(torch.randn(n, 10).bfloat16(), torch.randn(n, i).bfloat16()) is None
+@pytest.mark.parametrize(
+    ("dtype", "n", "o", "i", "reason"),
+    [
+        ("bfloat16", 501, 10, 3072, "odd"),
+        ("bfloat16", 500, 10, 3070, "no whole vectors"),
+        ("bfloat16", 2, 10, 16, "small"),
+        ("float32", 500, 10, 3070, "no whole vectors"),
+        ("float32", 500, 33, 3072, "many outputs"),
+        ("float32", 2, 10, 16, "small"),
+        ("float64", 500, 10, 3072, "no such numbers"),
+    ],
+)
+def test_it_leaves_other_sizes_alone(dtype, n, o, i, reason):
+    dtype = getattr(torch, dtype)
+    assert not worth(torch.randn(n, o).to(dtype), torch.randn(n, i).to(dtype))
+
+
+def test_it_leaves_other_layouts_alone():
+    g, x = torch.randn(500, 10), torch.randn(500, 3072)
+    assert worth(g, x)
+    assert not worth(g.t().contiguous().t(), x)
+    assert not worth(g, x.t().contiguous().t())
+    assert not worth(torch.randn(500, 1).expand(500, 10), x)
+    assert not worth(g.bfloat16(), x)
+    assert not worth(g.to("meta"), x.to("meta"))
+
+
+def test_many_rows_lose_no_digits():
+    n = 1 << 18
+    g, x = torch.full((n, 1), 0.1), torch.full((n, 16), 0.3)
+    assert (linear_weight(g, x) / (g.double().t() @ x.double()) - 1).abs().max() < 2e-5
+
+
+def test_threads_change_nothing():
+    g, x = torch.randn(700, 10), torch.randn(700, 1040)
+    with using(1):
+        alone = linear_weight(g, x)
+    with using(3):
+        assert torch.equal(linear_weight(g, x), alone)
 
 
 def test_the_gradient_keeps_the_digits_of_the_sums():
@@ -38,18 +89,21 @@ def test_the_gradient_keeps_the_digits_of_the_sums():
     assert (grad - exact).abs().max() < 1e-5 * exact.abs().max()
 
 
-def test_a_nan_reaches_the_sums_that_it_belongs_to_alone():
-    g, x = torch.randn(512, 64).bfloat16(), torch.randn(512, 128).bfloat16()
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_nan_reaches_the_sums_that_it_belongs_to_alone(dtype):
+    g, x = torch.randn(512, 24).to(DTYPES[dtype]), torch.randn(512, 192).to(DTYPES[dtype])
     g[300, 5] = float("nan")
+    assert worth(g, x)
     spoilt = linear_weight(g, x).isnan()
     assert spoilt[5].all()
-    assert spoilt.sum() == 128
+    assert spoilt.sum() == 192
 
 
-def test_it_leaves_a_graph_that_is_recorded_alone(monkeypatch):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_it_leaves_a_graph_that_is_recorded_alone(monkeypatch, dtype):
     ran = []
     monkeypatch.setattr(sys.modules[Linear.__module__], "linear_weight", lambda *args: ran.append(args))
-    x, weight = torch.randn(64, 128).bfloat16(), torch.randn(64, 128).bfloat16().requires_grad_()
+    x, weight = torch.randn(512, 256).to(DTYPES[dtype]), torch.randn(24, 256).to(DTYPES[dtype]).requires_grad_()
     y = F.linear(x, weight)
     for recorded in (False, True):
         torch.autograd.grad(y, weight, torch.ones_like(y), create_graph=recorded, retain_graph=True)

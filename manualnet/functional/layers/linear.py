@@ -9,7 +9,7 @@ from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional._shapes import as_rows
 from manualnet.functional.arithmetic._operands import Like
-from manualnet.native.conv2d_weight import linear_weight
+from manualnet.native.conv2d_weight import linear_weight, worth
 
 
 class Linear(Function):
@@ -60,8 +60,8 @@ class Linear(Function):
 
 
 def _product(g: Tensor, x: Tensor) -> Tensor:
-    """Gᵀ X; of bfloat16 in float32, where compiled code sums it."""
-    product = linear_weight(g, x) if g.dtype is torch.bfloat16 and plain(g, x) else None
+    """Gᵀ X; in float32, also of bfloat16, where compiled code sums it."""
+    product = linear_weight(g, x) if worth(g, x) and plain(g, x) else None
     return g.t() @ x if product is None else product
 
 
