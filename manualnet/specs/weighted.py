@@ -24,6 +24,16 @@ def _linear(generator: torch.Generator) -> list[Sample]:
     ]
 
 
+def _linear_large(generator: torch.Generator) -> list[Sample]:
+    """As many products as the weight gradient is compiled for; outputs and inputs that do not fill whole tiles."""
+
+    def call(batch: int, out: int, inputs: int, label: str) -> Sample:
+        shapes = (batch, inputs), (out, inputs), (out,)
+        return Sample(tuple(normal(generator, *shape) for shape in shapes), {}, label)
+
+    return [call(514, 13, 336, "few outputs"), call(64, 257, 144, "many outputs")]
+
+
 def _linear_extremes() -> list[Sample]:
     return [Sample((leaf([[1e4, -1e4]]), leaf([[1e4, 1.0], [-1e4, 1e4]]), leaf([1e4, -1e4])), {}, "±1e4")]
 
@@ -78,6 +88,7 @@ SPECS = [
     operation(
         "linear",
         _linear,
+        large=_linear_large,
         extremes=_linear_extremes,
         rows=("S1", "S2", "S41", "S50"),
         module="Linear",
