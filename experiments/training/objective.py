@@ -20,7 +20,7 @@ def _triplet(F, scores: Tensor, labels: Tensor) -> Tensor:
 
 
 class Objective:
-    """The mean loss of a batch; ``penalty`` apart, so that both can be reported."""
+    """The mean loss of a batch; ``penalty`` apart, so that both can be reported, and ``total``, which is minimised."""
 
     def __init__(self, ns, config: Config):
         F = self._functional = ns.functional
@@ -40,14 +40,17 @@ class Objective:
         return self._loss(scores, labels)
 
     def penalty(self, model: nn.Module) -> Tensor | None:
-        """Strength · R(weights), or None. Biases and batch normalisation's numbers are no weights."""
+        """R(weights), or None. Biases and batch normalisation's numbers are no weights."""
         if self._config.penalty == "none":
             return None
         weights = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
         F = self._functional
-        value = {
+        return {
             "l1": lambda: F.l1_penalty(*weights),
             "l2": lambda: F.l2_penalty(*weights),
             "elastic_net": lambda: F.elastic_net(*weights, beta=self._config.penalty_beta),
         }[self._config.penalty]()
-        return F.mul(value, self._config.penalty_strength)
+
+    def total(self, loss: Tensor, penalty: Tensor | None) -> Tensor:
+        """L + λR."""
+        return loss if penalty is None else self._functional.add(loss, penalty, alpha=self._config.penalty_strength)

@@ -42,7 +42,6 @@ class Trainer:
         ns = NAMESPACES[config.gradients]
         self.model = models.build(ns, config).to(device, weight_dtype(precision))
         self.objective = Objective(ns, config)
-        self._add = ns.functional.add
         self.step_count = 0
 
     def prepare(self, pictures: Pictures) -> None:
@@ -61,14 +60,15 @@ class Trainer:
                 out = self.model(images)
                 loss = self.objective(out, labels)
                 penalty = self.objective.penalty(self.model)
-                total = loss if penalty is None else self._add(loss, penalty)
+                total = self.objective.total(loss, penalty)
             for optimizer in self.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             total.backward()
         for optimizer in self.optimizers:
             optimizer.step()
         self.step_count += 1
-        return loss.detach(), None if penalty is None else penalty.detach(), out.detach()
+        reported = None if penalty is None else penalty.detach() * self.config.penalty_strength
+        return loss.detach(), reported, out.detach()
 
     def evaluate(self, pictures: Pictures, views: str | None = None) -> Tensor:
         with fast_products(self.device), autocast(self.precision, self.device):
