@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.race import Runner
+
 ROOT = Path(__file__).parent.parent
 ROW = re.compile(r"^\| `(\w+)` \| ([\d.]+) ± ([\d.]+) % \| (\d+) s \| (\d) \| ([\d,]+) \| (.+) \|$", re.MULTILINE)
 TABLE = {row[0]: row for row in ROW.findall((ROOT / "README.md").read_text())}
@@ -44,16 +46,13 @@ def test_a_run_is_what_the_table_claims(run):
     assert "/" not in json.dumps(run["config"])
 
 
-def _raced(recipe: str, gradients: str) -> tuple[list[float], list[float]]:
-    """Accuracies in percent, and seconds, of the seeds 0, 1, …"""
-    files = (ROOT / "docs" / "results" / "race").glob("*/result.json")
-    runs = [
-        r for r in map(json.loads, map(Path.read_text, files)) if (r["recipe"], r["gradients"]) == (recipe, gradients)
-    ]
+def _raced(recipe: str, gradients: str) -> dict:
+    """What the race says of the seeds 0, 1, …"""
+    every = [json.loads(file.read_text()) for file in (ROOT / "docs" / "results" / "race").glob("*/result.json")]
+    runs = [r for r in every if (r["recipe"], r["gradients"]) == (recipe, gradients)]
     assert sorted(r["seed"] for r in runs) == list(range(len(runs)))
     assert all(r["train_on_all"] and r["dataset"] == "cifar10" and r["machine"]["threads"] == 2 for r in runs)
-    parts = ("normalise_seconds", "train_seconds", "test_seconds")
-    return [100 * r["test_accuracy"] for r in runs], [sum(r[part] for part in parts) for r in runs]
+    return Runner([recipe, gradients], len(runs), runs).record()
 
 
 def test_the_race_is_in_the_table():
@@ -66,11 +65,10 @@ def test_the_race_is_in_the_table():
 @pytest.mark.parametrize("row", RACERS, ids=lambda row: row[0])
 def test_the_race_is_its_files(row):
     recipe, gradients, count, *told = row
-    accuracies, seconds = _raced(recipe, gradients)
-    _, record = _raced("airbench94", "automatic")
-    assert len(accuracies) == int(count)
+    ran, record = _raced(recipe, gradients), _raced("airbench94", "automatic")
+    assert ran["runs"] == int(count)
     assert told == [
-        f"{statistics.mean(accuracies):.2f} ± {statistics.stdev(accuracies):.2f}",
-        f"{statistics.mean(seconds):.0f} ± {statistics.stdev(seconds):.0f}",
-        f"{statistics.mean(seconds) / statistics.mean(record):.2f}",
+        f"{ran['accuracy']:.2f} ± {ran['accuracy_deviation']:.2f}",
+        f"{ran['seconds']:.0f} ± {ran['seconds_deviation']:.0f}",
+        f"{ran['seconds'] / record['seconds']:.2f}",
     ]

@@ -39,13 +39,14 @@ def s28(work: Work) -> None:
     objective = Objective(manualnet, Config(loss="hinge", penalty="l2", penalty_strength=0.1))
     data, penalty = objective(model(x), target), objective.penalty(model)
     assert penalty is not None
+    weighted = F.mul(penalty, 0.1)
     work.step("scores of the cat of S22", model(x))
     work.expect("data loss", 694.25, data)
     work.step("R(W)", penalty, "Σ W²")
-    work.expect("λ R(W), with λ = .1", 1.28425, F.mul(penalty, 0.1))
+    work.expect("λ R(W), with λ = .1", 1.28425, weighted)
     work.expect("L", 695.53425, objective.total(data, penalty))
     (of_data,) = torch.autograd.grad(data, model.weight)
-    (of_penalty,) = torch.autograd.grad(F.mul(penalty, 0.1), model.weight, retain_graph=True)
+    (of_penalty,) = torch.autograd.grad(weighted, model.weight, retain_graph=True)
     work.step("gradient of the data loss", of_data)
     work.step("gradient of the penalty", of_penalty, "2λW")
 
