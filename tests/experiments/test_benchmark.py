@@ -10,6 +10,7 @@ import torch
 
 from experiments import benchmark
 from experiments.bench import goals
+from manualnet.specs import SPECS
 
 FAST = ["--quick", "--seconds", "0", "--dtypes", "float32"]
 
@@ -38,9 +39,11 @@ def test_a_run_leaves_record_and_figures(tmp_path, capsys, threads):
     assert record.keys() == set("versions machine options matmul_peak functions calls models growth goals".split())
     assert record["machine"]["threads"] == 1
     assert record["options"]["only"] == ["step", "linear"]
-    assert [(f["function"], f["bytes"]) for f in record["functions"]] == [
+    assert [(f["function"], f["bytes"]) for f in record["functions"] if not f["label"]] == [
         (name, size) for name in ("step", "linear") for size in (4096, 4 * 2**20)
     ]
+    large = [sample.label for sample in SPECS["linear"].large(torch.Generator().manual_seed(0))]
+    assert [(f["function"], f["label"]) for f in record["functions"] if f["label"]] == [("linear", x) for x in large]
     [step] = record["models"]
     assert step["model"] == "linear"
     assert step["memory"].keys() == {"manual", "twin"}
