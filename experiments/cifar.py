@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from experiments.training import data, recipes, results
+from experiments.training import checkpoint, data, recipes, results
 from experiments.training.config import Config, check
 from experiments.training.dashboard import Dashboard
 from experiments.training.device import pick_device, pick_precision, storage_dtype
@@ -33,23 +33,28 @@ def run(config: Config) -> dict:
     dataset = data.load(config.dataset, config.data_dir, config.data_url)
     config = recipes.with_epochs(config, dataset.name)
     trainer = Trainer(config, device, precision)
-    folder = results.make_folder(config)
-    results.write_json(
-        folder / "config.json", config.record() | {"precision_used": precision, "device_used": str(device)}
-    )
+    state = checkpoint.load(config.resume, device) if config.resume else None
+    folder = config.resume or results.make_folder(config)
+    used = {"dataset_used": dataset.name, "precision_used": precision, "device_used": str(device)}
+    if not config.resume:
+        results.write_json(folder / "config.json", config.record() | used)
 
     clock = time.perf_counter()
     train, validation, test = _pictures(dataset, config, device, storage_dtype(precision))
     synchronize(device)
     normalise_seconds = time.perf_counter() - clock
     steps = trainer.steps(len(train))
-    dashboard = Dashboard(folder, every=max(1, steps // 500))
-    terminal = Terminal(steps * min(config.batch_size, len(train)))
+    done = state["step_count"] if state else 0
+    dashboard = Dashboard(folder, every=max(1, steps // 500), done=done)
+    batch = min(config.batch_size, len(train))
+    terminal = Terminal(steps * batch, done * batch)
     terminal.say(
         f"{config.recipe or config.model} on {dataset.name}: {len(train):,} pictures, {steps:,} steps, "
         f"{config.gradients} gradients, {device}, {precision}\n"
-        f"{folder}, watch it with: tensorboard --logdir {config.runs_dir}"
+        f"{folder}, watch it with: tensorboard --logdir {folder.parent}"
     )
+    if state:
+        terminal.say(f"goes on after epoch {state['epoch']}, step {done:,}")
     clock = time.perf_counter()
 
     def each_step(progress: Progress) -> None:
@@ -65,10 +70,11 @@ def run(config: Config) -> dict:
             right = accuracy(out, validation.labels)
             dashboard.evaluation("validation", trainer.loss(out, validation.labels), right, trainer.step_count)
         terminal.epoch(epoch, seconds, right)
+        checkpoint.save(folder, trainer.state_dict())
         clock = time.perf_counter()
 
     try:
-        train_seconds = trainer.fit(train, each_step, each_epoch)
+        train_seconds = trainer.fit(train, each_step, each_epoch, state)
     finally:
         terminal.close()
     validation_accuracy = None
@@ -100,6 +106,7 @@ def run(config: Config) -> dict:
         "normalise_seconds": round(normalise_seconds, 2),
         "train_seconds": round(train_seconds, 2),
         "test_seconds": test_seconds,
+        "resumed_after": trainer.resumed_after,
         "val_accuracy": validation_accuracy,
         "test_accuracy": test_accuracy,
         "test_accuracy_by_class": by_class,
@@ -153,7 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
     except UsageError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("\nstopped; what was written so far stays in the run's folder")
+        sys.exit("\nstopped; --resume FOLDER goes on after the last whole epoch of the run in this folder")
 
 
 if __name__ == "__main__":

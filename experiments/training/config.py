@@ -114,10 +114,12 @@ class Config:
     """Name of the run's folder; made from model, gradients, seed and time if left out."""
     runs_dir: Path = Path("runs")
     """Where the run's folder is made."""
+    resume: Path | None = None
+    """Folder of a run that was stopped: go on after its last whole epoch, with its settings."""
 
     def record(self) -> dict:
         """As JSON has it; where the files lie on this machine is left out."""
-        places = {"data_dir", "runs_dir"}
+        places = {"data_dir", "runs_dir", "resume"}
         return {k: v for k, v in dataclasses.asdict(self).items() if k not in places}
 
 

@@ -2,10 +2,12 @@
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import get_args
 
 import tyro
 
+from experiments.training import checkpoint
 from experiments.training.config import Config, Recipe
 from experiments.training.errors import UsageError
 
@@ -86,15 +88,18 @@ def with_epochs(config: Config, dataset: str) -> Config:
 
 
 def parse(arguments: list[str] | None = None) -> Config:
-    """The command line. Recipe and model are read first, because the other defaults are theirs."""
+    """The command line. Recipe, model and a run to resume are read first: the other defaults are theirs."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--recipe")
     first.add_argument("--model")
+    first.add_argument("--resume", type=Path)
     named = first.parse_known_args(arguments)[0]
     if named.recipe not in (None, *CONVNET):
         raise UsageError(f"--recipe must be one of {', '.join(CONVNET)}, and is {named.recipe!r}")
     if named.recipe and named.model not in (None, "convnet"):
         raise UsageError(f"--recipe {named.recipe} is convnet's, and --model is {named.model}: leave one of them out")
     name = named.recipe or named.model
-    start = recipe(name if name in _RECIPES else DEFAULT)
-    return tyro.cli(Config, args=arguments, default=start, prog="python -m experiments.cifar")
+    stopped = checkpoint.settings(named.resume) if named.resume else None
+    start = stopped or recipe(name if name in _RECIPES else DEFAULT)
+    asked = tyro.cli(Config, args=arguments, default=start, prog="python -m experiments.cifar")
+    return checkpoint.same(asked, stopped) if stopped else asked

@@ -11,10 +11,11 @@ from experiments.training.train import Progress
 class Terminal:
     """Loss and accuracy since the epoch began, pictures a second, time left."""
 
-    def __init__(self, pictures: int):
+    def __init__(self, pictures: int, done: int = 0):
         self._interactive = sys.stderr.isatty()
         self._bar = tqdm(
             total=pictures,
+            initial=done,
             unit=" pictures",
             unit_scale=True,
             disable=not self._interactive,

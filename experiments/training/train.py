@@ -42,16 +42,19 @@ class Trainer:
         ns = NAMESPACES[config.gradients]
         self.model = models.build(ns, config).to(device, weight_dtype(precision))
         self.objective = Objective(ns, config)
-        self.step_count = 0
+        self.step_count = self.epoch = 0
+        self.seconds = 0.0
+        self.resumed_after: list[int] = []
 
     def prepare(self, pictures: Pictures) -> None:
-        """What must see pictures before the first step: a whitening layer, the optimizers' list of weights."""
+        """What must see pictures before the first step: a whitening layer, what is known of each, the optimizers."""
         if isinstance(self.model, models.ConvNet):
             self.model.prepare(pictures.images[:5000])
         self.optimizers = optimizers.build(self.model, self.config, storage_dtype(self.precision))
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
+        self.losses = plan.Losses(len(pictures), self.device)
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         """One step of gradient descent: loss, penalty and scores before it."""
@@ -87,19 +90,25 @@ class Trainer:
         pictures: Pictures,
         each_step: Callable[[Progress], None] = lambda progress: None,
         each_epoch: Callable[[int], None] = lambda epoch: None,
+        state: dict | None = None,
     ) -> float:
-        """Train to the end; the seconds that it took, without what ``each_epoch`` did."""
+        """Train to the end; the seconds that it took, without what ``each_epoch`` did.
+
+        ``state`` is what :meth:`state_dict` gave after an epoch of a run that was stopped: training goes on from it.
+        """
         config = self.config
         shares = plan.shares(config, len(pictures))
-        total, losses = len(shares), plan.Losses(len(pictures), self.device)
+        total = len(shares)
         share = optimizers.schedule(config.schedule)
         started = time.perf_counter()
         self.prepare(pictures)
         self.model.train()
-        seconds, epoch = time.perf_counter() - started, 0
+        self.seconds = time.perf_counter() - started
+        if state is not None:
+            self.load_state_dict(state)
         while self.step_count < total:
-            started = time.perf_counter()
-            hard = losses.largest(plan.kept(config, len(pictures))) if plan.skips(config, epoch) else None
+            started, epoch = time.perf_counter(), self.epoch
+            hard = self.losses.largest(plan.kept(config, len(pictures))) if plan.skips(config, epoch) else None
             order = pictures.order(epoch, config, hard)
             for indices, (images, labels) in zip(order, pictures.epoch(epoch, config, order), strict=True):
                 done = shares[self.step_count]
@@ -108,19 +117,43 @@ class Trainer:
                 self._set(done, share(done))
                 loss, penalty, out = self.step(augment.resized(images, side), labels)
                 if config.skip:
-                    losses.note(indices, out, labels)
+                    self.losses.note(indices, out, labels)
                 right = (out.argmax(1) == labels).sum()
                 rate = config.learning_rate * share(done)
                 each_step(Progress(self.step_count, total, epoch, loss, penalty, right, len(labels), rate))
                 if self.step_count >= total:
                     break
             synchronize(self.device)
-            seconds += time.perf_counter() - started
-            epoch += 1
+            self.seconds += time.perf_counter() - started
+            self.epoch += 1
             if not loss.isfinite():
-                raise UsageError(f"the loss became {loss.item()} in epoch {epoch}: try a smaller --learning-rate")
-            each_epoch(epoch)
-        return seconds
+                raise UsageError(f"the loss became {loss.item()} in epoch {self.epoch}: try a smaller --learning-rate")
+            each_epoch(self.epoch)
+        return self.seconds
+
+    def state_dict(self) -> dict:
+        """All that the epochs to come depend on, and the seconds so far."""
+        return {
+            "epoch": self.epoch,
+            "step_count": self.step_count,
+            "seconds": self.seconds,
+            "resumed_after": self.resumed_after,
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "losses": self.losses.values,
+            "random": [get() for get, _ in _generators(self.device)],
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from there, bit by bit as if nothing had been in between."""
+        self.epoch, self.step_count, self.seconds = state["epoch"], state["step_count"], state["seconds"]
+        self.resumed_after = [*state["resumed_after"], self.epoch]
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.losses.values = state["losses"]
+        for (_, put), saved in zip(_generators(self.device), state["random"], strict=True):
+            put(saved.cpu())
 
     def _set(self, done: float, factor: float) -> None:
         """What depends on how far training has come."""
@@ -129,6 +162,18 @@ class Trainer:
                 group["lr"] = group["initial_lr"] * factor
         if isinstance(self.model, models.ConvNet):
             self.model.progress(done)
+
+
+def _generators(device: torch.device) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
+    """Read and set what is random in layers: on the CPU, and on the device where that is another one."""
+    everywhere: list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]] = [
+        (torch.get_rng_state, torch.set_rng_state)
+    ]
+    if device.type == "cuda":
+        everywhere.append((torch.cuda.get_rng_state, torch.cuda.set_rng_state))
+    elif device.type == "mps":
+        everywhere.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
+    return everywhere
 
 
 def synchronize(device: torch.device) -> None:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from experiments.cifar import main
+from experiments.training.train import Trainer
 
 QUICK = ["--dataset", "embedded", "--model", "linear", "--max-steps", "4"]
 
@@ -130,3 +132,69 @@ def test_as_a_command_without_a_network(tmp_path):
     assert "training on the embedded data set" in done.stdout
     assert len(list((tmp_path / "runs").glob("linear-manual-seed0-*/result.json"))) == 1
     assert "Traceback" not in done.stderr
+
+
+class Stopped(Exception):
+    """In place of a kill."""
+
+
+RESUMED = [
+    "--dataset",
+    "embedded",
+    "--model",
+    "mlp",
+    "--width",
+    "16",
+    "--epochs",
+    "3",
+    "--dropout",
+    "0.2",
+    "--skip",
+    "0.3",
+]
+
+
+def _stopped(tmp_path, monkeypatch, at: int, *arguments):
+    """A run called ``it`` that ends in the middle of step ``at``."""
+    step = Trainer.step
+
+    def stops(trainer, images, labels):
+        if trainer.step_count == at:
+            raise Stopped
+        return step(trainer, images, labels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", stops)
+        with pytest.raises(Stopped):
+            _run(tmp_path, *arguments, "--run-name", "it")
+    return tmp_path / "it"
+
+
+@pytest.mark.parametrize("at", [2, 14])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, at):
+    _run(tmp_path, *RESUMED, "--run-name", "whole")
+    folder = _stopped(tmp_path, monkeypatch, at, *RESUMED)
+    main(["--resume", str(folder)])
+    whole, resumed = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("whole", "it"))
+    assert resumed["resumed_after"] == ([] if at == 2 else [1])
+    assert whole["resumed_after"] == []
+    for key in ("steps", "val_accuracy", "test_accuracy", "test_accuracy_by_class"):
+        assert resumed[key] == whole[key]
+    first, second = (torch.load(tmp_path / name / "checkpoint.pt")["model"] for name in ("whole", "it"))
+    assert all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_what_cannot_go_on_is_told_in_a_line(tmp_path, monkeypatch):
+    folder = _stopped(tmp_path, monkeypatch, 14, *RESUMED)
+    for arguments, message in [
+        ([str(tmp_path / "none")], "error: --resume .*none: there is no .*config.json; give the folder of a run"),
+        ([str(folder), "--width", "8"], "error: --width is 16 in .*it, and a run goes on with its own settings"),
+    ]:
+        with pytest.raises(SystemExit, match=message):
+            main(["--resume", *arguments])
+    (folder / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(SystemExit, match=r"error: .*checkpoint.pt cannot be read: remove it"):
+        main(["--resume", str(folder)])
+    (folder / "result.json").write_text("{}")
+    with pytest.raises(SystemExit, match=r"error: --resume .*it: this run has ended"):
+        main(["--resume", str(folder)])
