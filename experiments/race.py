@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.training import results
+from experiments.training import checkpoint, results
 from experiments.training.errors import UsageError, reported
 
 ABOUT = """Train several settings over several seeds, in turns, each run a process of its own, and compare them.
@@ -42,13 +42,16 @@ class Runner:
         return " ".join(self.options)
 
     def run(self, seed: int, folder: Path) -> None:
-        """Train and test with this seed; a run of the same name that ended before is taken as it is."""
+        """Train and test with this seed; a run of the same name is taken as it is, or goes on if it was stopped."""
         run_name = "-".join(word.strip("-").replace("/", "_") for word in [*self.options, f"seed{seed}"])
         path = folder / run_name / "result.json"
         if not path.exists():
-            shutil.rmtree(path.parent, ignore_errors=True)  # what a run left that was stopped
             command = [sys.executable, "-m", "experiments.cifar", *self.options]
             command += ["--seed", str(seed), "--runs-dir", str(folder), "--run-name", run_name]
+            if (path.parent / checkpoint.FILE).exists():
+                command += ["--resume", str(path.parent)]
+            else:
+                shutil.rmtree(path.parent, ignore_errors=True)  # stopped before its first epoch ended
             done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             if done.returncode:
                 told = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]

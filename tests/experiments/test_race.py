@@ -6,6 +6,8 @@ import math
 import pytest
 
 from experiments import race
+from experiments.cifar import main
+from experiments.training.train import Trainer
 
 QUICK = "--model linear --dataset embedded --max-steps 1 --threads 1".split()
 
@@ -81,3 +83,23 @@ def test_a_mistake_is_told_in_a_line(tmp_path, capsys, arguments, message):
     told = capsys.readouterr().err
     assert message in told
     assert told.count("\n") == 1
+
+
+def test_a_stopped_run_goes_on(tmp_path):
+    setting = "--model linear --dataset embedded --epochs 2 --threads 1".split()
+    name = "-".join([*(word.strip("-") for word in setting), "seed0"])
+
+    class Stopped(Exception):
+        pass
+
+    def stops(trainer, images, labels, step=Trainer.step):
+        if trainer.epoch == 1:
+            raise Stopped
+        return step(trainer, images, labels)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "step", stops)
+        with pytest.raises(Stopped):
+            main([*setting, "--seed", "0", "--runs-dir", str(tmp_path), "--run-name", name])
+    race.main(["--seeds", "1", "--runs-dir", str(tmp_path), "--", *setting])
+    assert json.loads((tmp_path / name / "result.json").read_text())["resumed_after"] == [1]
