@@ -1,5 +1,6 @@
 """The training loop: manual equals automatic, no foreign gradient anywhere, everything that can be chosen trains."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -255,3 +256,20 @@ def test_twins_share_their_state_dict(model):
     manual, automatic = (MODELS[model](ns, config) for ns in (manualnet, manualnet.reference))
     assert manual.state_dict().keys() == automatic.state_dict().keys()
     automatic.load_state_dict(manual.state_dict())
+
+
+def test_a_convnet_goes_on_bit_by_bit(embedded):
+    """Muon, pictures that grow, layers that freeze: the state after an epoch is all that the next ones need."""
+    pictures = _pictures(embedded, torch.float32)
+    changes = {"epochs": 3.0, "batch_size": 32, "freeze": 0.5, "resolutions": (24, 32), "dropout": 0.2}
+    config = dataclasses.replace(recipes.recipe("convnet"), width=32, **changes)
+    states: list[dict] = []
+    whole = Trainer(config, CPU, "float32")
+    whole.fit(pictures, each_epoch=lambda epoch: states.append(copy.deepcopy(whole.state_dict())))
+    resumed = Trainer(config, CPU, "float32")
+    torch.rand(7)
+    resumed.fit(pictures, state=states[0])
+    assert (resumed.step_count, resumed.resumed_after) == (30, [1])
+    first, last, again = states[0]["model"], whole.model.state_dict(), resumed.model.state_dict()
+    assert all(torch.equal(last[name], again[name]) for name in last)
+    assert not torch.equal(first["groups.2.0.weight"], last["groups.2.0.weight"])
