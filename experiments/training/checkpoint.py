@@ -2,28 +2,26 @@
 
 import dataclasses
 import json
-import os
 import pickle
 from pathlib import Path
 
 import torch
 
+from experiments.training import results
 from experiments.training.config import Config
 from experiments.training.errors import UsageError
 
 FILE = "checkpoint.pt"
 # What was chosen on the machine where "auto" was asked for.
 _CHOSEN = {"dataset": "dataset_used", "precision": "precision_used", "device": "device_used"}
-# What another try may have differently: the numbers that come out do not depend on it.
-FREE = {"data_dir", "data_url", "runs_dir", "threads", "resume"}
+# What another try may have differently: where things lie, and threads, on which only rounding depends.
+_FREE = {"data_dir", "data_url", "runs_dir", "threads", "resume"}
 
 
 def save(folder: Path, state: dict) -> None:
-    """Whole or not at all, also where the run is killed while writing."""
-    partial = folder / f"{FILE}.part"
-    with partial.open("wb") as file:
+    """Whole or not at all, as :func:`results.replacing` writes."""
+    with results.replacing(folder / FILE) as partial, partial.open("wb") as file:
         torch.save(state, file)
-    os.replace(partial, folder / FILE)
 
 
 def load(folder: Path, device: torch.device) -> dict | None:
@@ -64,7 +62,7 @@ def same(asked: Config, stopped: Config) -> Config:
     """
     for field in dataclasses.fields(Config):
         wanted, has = getattr(asked, field.name), getattr(stopped, field.name)
-        if field.name not in FREE and wanted != has and wanted != "auto":
+        if field.name not in _FREE and wanted != has and wanted != "auto":
             name = field.name.replace("_", "-")
             raise UsageError(f"--{name} is {has} in {stopped.resume}, and a run goes on with its own settings")
-    return dataclasses.replace(stopped, **{name: getattr(asked, name) for name in FREE})
+    return dataclasses.replace(stopped, **{name: getattr(asked, name) for name in _FREE})

@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -27,11 +29,17 @@ def make_folder(config: Config) -> Path:
     return folder
 
 
-def write_json(path: Path, record: dict) -> None:
-    """Whole or not at all, also where the run is killed while writing."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write what then becomes ``path``: whole or not at all, also where the run is killed while writing."""
     partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(record, indent=2) + "\n")
+    yield partial
     os.replace(partial, path)
+
+
+def write_json(path: Path, record: dict) -> None:
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def versions() -> dict[str, str]:

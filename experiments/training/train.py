@@ -1,7 +1,7 @@
 """The training loop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -164,16 +164,12 @@ class Trainer:
             self.model.progress(done)
 
 
-def _generators(device: torch.device) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
+def _generators(device: torch.device) -> Iterator[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
     """Read and set what is random in layers: on the CPU, and on the device where that is another one."""
-    everywhere: list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]] = [
-        (torch.get_rng_state, torch.set_rng_state)
-    ]
-    if device.type == "cuda":
-        everywhere.append((torch.cuda.get_rng_state, torch.cuda.set_rng_state))
-    elif device.type == "mps":
-        everywhere.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
-    return everywhere
+    yield torch.get_rng_state, torch.set_rng_state
+    if device.type != "cpu":
+        module = torch.get_device_module(device)
+        yield module.get_rng_state, module.set_rng_state
 
 
 def synchronize(device: torch.device) -> None:

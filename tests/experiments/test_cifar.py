@@ -138,20 +138,7 @@ class Stopped(Exception):
     """In place of a kill."""
 
 
-RESUMED = [
-    "--dataset",
-    "embedded",
-    "--model",
-    "mlp",
-    "--width",
-    "16",
-    "--epochs",
-    "3",
-    "--dropout",
-    "0.2",
-    "--skip",
-    "0.3",
-]
+RESUMED = "--dataset embedded --model mlp --width 16 --epochs 3 --dropout 0.2 --skip 0.3".split()
 
 
 def _stopped(tmp_path, monkeypatch, at: int, *arguments):
