@@ -39,6 +39,8 @@ class Config:
     """Hidden units a layer (channels of the last group, for convnet)."""
     depth: int = 3
     """Hidden layers of mlp."""
+    convolutions: int = 2
+    """Convolutions in each of convnet's three groups; of three or more, those after the first are a residual block."""
     pooling: Literal["max", "average", "stochastic"] = "max"
     """How convnet shrinks its pictures."""
     fused: bool = True
@@ -128,6 +130,7 @@ def check(config: Config) -> None:
     ranges = {
         "width": (1, None),
         "depth": (1, None),
+        "convolutions": (1, None),
         "freeze": (0, 1),
         "freeze_whitening": (0, 1),
         "dropout": (0, 1),

@@ -61,7 +61,8 @@ class Residual(nn.Module):
 
     def __init__(self, ns, block: nn.Module, p: float):
         super().__init__()
-        self.block, self.drop, self.add = block, ns.nn.StochasticDepth(p, "row"), ns.functional.add
+        self.block, self.add = block, ns.functional.add
+        self.drop = ns.nn.StochasticDepth(p, "row") if p else ns.nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.add(x, self.drop(self.block(x)))
@@ -126,9 +127,10 @@ def _activated(
 class ConvNet(nn.Module):
     """A small fast network after Keller Jordan's airbench94 (arXiv 2404.00498).
 
-    The first layer whitens 2×2 patches and is not trained (but for its bias); three groups of two convolutions follow,
-    each with pooling after its first, then pooling of what is left and one linear layer. Pictures of any size from
-    9×9 pixels do: of 32×32 pixels 3×3 are left.
+    The first layer whitens 2×2 patches and is not trained (but for its bias). Three groups of two or more convolutions
+    follow, with pooling after the first of each; of three or more, those after the first are a residual block. Last
+    come pooling of what is left and one linear layer. Pictures of any size from 9×9 pixels do: of 32×32 pixels 3×3 are
+    left.
     """
 
     def __init__(self, ns, config: Config):
@@ -163,10 +165,11 @@ class ConvNet(nn.Module):
             torch.nn.init.dirac_(conv.weight.data[:c])
             return [conv, *pool, *_activated(ns, config, ns.nn.BatchNorm2d, lambda norm: without_scale(norm, out))]
 
-        second = stage(out)
-        if config.stochastic_depth:
-            second = [Residual(ns, ns.nn.Sequential(*second), config.stochastic_depth)]
-        return ns.nn.Sequential(*stage(channels, POOLINGS[config.pooling](ns, 2)), *second)
+        inner = [layer for _ in range(config.convolutions - 1) for layer in stage(out)]
+        # Of a single convolution it gains nothing, of several it lets the gradient pass.
+        if inner and (config.convolutions > 2 or config.stochastic_depth):
+            inner = [Residual(ns, ns.nn.Sequential(*inner), config.stochastic_depth)]
+        return ns.nn.Sequential(*stage(channels, POOLINGS[config.pooling](ns, 2)), *inner)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.tail(self.groups(self.activation(self.whiten(x))))
