@@ -9,6 +9,8 @@ from torch import Tensor
 
 from manualnet.functional._plain import plain
 from manualnet.native import elementwise, sums
+from manualnet.native.call import fits
+from manualnet.native.elementwise import Expression
 
 Formula = Callable[..., Tensor]
 
@@ -42,12 +44,13 @@ def _compiled(
     kernel: ModuleType, registry: list[Formula], expression: str, headers: tuple[str, ...], least: int
 ) -> Callable[[Formula], Formula]:
     def decorate(formula: Formula) -> Formula:
-        names = tuple(inspect.signature(formula).parameters)
+        compiled = Expression(expression, headers, tuple(inspect.signature(formula).parameters))
 
         @functools.wraps(formula)
         def rule(*arguments):
-            if elementwise.worth(arguments[0], least) and plain(*[a for a in arguments if isinstance(a, Tensor)]):
-                out = kernel.run(expression, headers, names, arguments)
+            first = arguments[0]
+            if first.numel() >= least and fits(first) and plain(*arguments):
+                out = kernel.run(compiled, arguments)
                 if out is not None:
                     return out
             return formula(*arguments)

@@ -1,37 +1,57 @@
 """Telling ordinary tensors from wrapped, traced and recorded ones."""
 
+import functools
+import operator
+
 import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor, nn
 
 _functorch = torch._C._functorch
+_keys = torch._C._dispatch_keys
 
 
-def ordinary(*tensors: Tensor | None) -> bool:
+def _bits(*keys: str) -> int:
+    named = (getattr(torch._C.DispatchKey, key) for key in keys)
+    return functools.reduce(operator.or_, (torch._C.DispatchKeySet(key).raw_repr() for key in named))
+
+
+# What PyTorch says of a tensor whose numbers lie in memory as they are: where, and that operations on it are recorded
+# and cast. Whatever else is so has a key of its own: sparse, fake, wrapped, functional, and all below it.
+_DENSE = _bits(
+    *("CPU", "CUDA", "XPU", "MPS", "Meta", "PrivateUse1"),
+    *("AutogradCPU", "AutogradCUDA", "AutogradXPU", "AutogradMPS", "AutogradMeta", "AutogradPrivateUse1"),
+    *("AutocastCPU", "AutocastCUDA", "AutocastXPU", "AutocastMPS", "AutocastPrivateUse1", "ADInplaceOrView"),
+)
+_AS_READ = _bits("Negative", "Conjugate", "ZeroTensor")
+_TYPES = frozenset((Tensor, nn.Parameter))
+
+
+def ordinary(*arguments: object) -> bool:
     """True where every tensor holds its own numbers: no subclass, fake, functorch wrapper, dual or traced tensor."""
-    if torch.compiler.is_compiling() or forward_ad._current_level >= 0 or _functorch.peek_interpreter_stack():
-        return False
-    return all(
-        t is None
-        or (
-            type(t) in (Tensor, nn.Parameter)
-            and t.layout is torch.strided
-            and not _functorch.is_legacy_batchedtensor(t)
-            and not torch._is_functional_tensor(t)
-        )
-        for t in tensors
-    )
+    return _all_within(_DENSE | _AS_READ, arguments)
 
 
-def plain(*tensors: Tensor | None) -> bool:
+def plain(*arguments: object) -> bool:
     """True where a fast path may run: nobody records what is done, so ``out=`` and in-place steps are invisible.
 
     ``torch.is_grad_enabled()`` alone does not tell: it is off in a backward under vmap. A view that negates as it is
-    read, and a tensor of zeros without memory, do not have in memory what they stand for.
+    read, and a tensor of zeros without memory, do not have in memory what they stand for. What is no tensor is passed
+    over.
     """
-    if torch.is_grad_enabled() or not ordinary(*tensors):
+    return not torch.is_grad_enabled() and _all_within(_DENSE, arguments)
+
+
+def _all_within(keys: int, arguments: tuple) -> bool:
+    if torch.compiler.is_compiling() or forward_ad._current_level >= 0 or _functorch.peek_interpreter_stack():
         return False
-    return not any(t is not None and (t.is_neg() or t._is_zerotensor()) for t in tensors)
+    for a in arguments:
+        if type(a) in _TYPES:
+            if _keys(a).raw_repr() & ~keys:
+                return False
+        elif isinstance(a, Tensor):
+            return False
+    return True
 
 
 def readable(tensor: Tensor) -> bool:

@@ -2,80 +2,85 @@
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, fits, threads_for
+from manualnet.native.call import NAMES, threads_for
 
 # From how many elements on compiled code pays, beside a formula of many steps, of some, and of two.
 MANY, SOME, TWO = 1 << 9, 1 << 12, 1 << 14
 
 
-def worth(tensor: Tensor, least: int) -> bool:
-    """Large enough, on the CPU and of a type that is compiled for."""
-    return tensor.numel() >= least and fits(tensor)
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """A formula in C: of the arguments ``names``, with what the ``headers`` define."""
+
+    text: str
+    headers: tuple[str, ...]
+    names: tuple[str, ...]
 
 
-def split(names: tuple[str, ...], arguments: tuple) -> tuple[tuple[str, ...], list[Tensor], list[float]] | None:
-    """The arguments as compiled code takes them: all names, arrays before numbers; the arrays; the numbers.
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """What is compiled from an expression: functions called ``prefix`` and a type, and what they write into."""
 
-    None unless the arrays have one type, one shape and one layout without holes.
+    prefix: str
+    source: Callable[[str, tuple[str, ...], int], str]
+    empty: Callable[[Tensor], Tensor]
+    headers: tuple[str, ...] = ()
+
+
+def run(expression: Expression, arguments: tuple) -> Tensor | None:
+    """The expression of the arguments; None where they do not lie alike, or nothing can be compiled."""
+    return evaluate(_EACH, expression, arguments)
+
+
+def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | None:
+    """What is computed from the arguments: arrays of one type, shape and layout without holes, and numbers.
+
+    The first is an array. A number may be a tensor without dimensions. One function for all of it, because from a cold
+    start, as in a step of training, each call in Python takes as long as a thousand elements.
     """
     first = arguments[0]
     dtype, shape, strides = first.dtype, first.shape, first.stride()
-    order, arrays, last, numbers = [], [], [], []
-    for name, a in zip(names, arguments, strict=True):
-        if not (isinstance(a, Tensor) and a.dim()):
-            last.append(name)
-            numbers.append(float(a))
+    addresses, numbers, arrays = [first.data_ptr()], [], 1  # a bit for each argument: whether it is an array
+    for i in range(1, len(arguments)):
+        a = arguments[i]
+        if not isinstance(a, Tensor):
+            numbers.append(a)
         elif a.dtype is dtype and a.shape == shape and a.stride() == strides:
-            order.append(name)
-            arrays.append(a)
+            addresses.append(a.data_ptr())
+            arrays |= 1 << i
+        elif a.dim() == 0:
+            numbers.append(a.item())
         else:
             return None
     if not (first.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(first)):
         return None
-    return (*order, *last), arrays, numbers
-
-
-def run(expression: str, headers: tuple[str, ...], names: tuple[str, ...], arguments: tuple) -> Tensor | None:
-    """``expression`` of the ``names``; None where the arguments do not lie alike, or nothing can be compiled."""
-    return evaluate("run_", _source, torch.empty_like, expression, headers, names, arguments)
-
-
-def evaluate(
-    prefix: str,
-    source: Callable[..., str],
-    empty: Callable[[Tensor], Tensor],
-    expression: str,
-    headers: tuple[str, ...],
-    names: tuple[str, ...],
-    arguments: tuple,
-) -> Tensor | None:
-    """What the function of a type, named by ``prefix``, writes into the ``empty`` result for the first array."""
-    if (sorted_ := split(names, arguments)) is None:
-        return None
-    order, arrays, numbers = sorted_
-    kernel = _kernel(prefix, source, expression, headers, order, len(arrays), arrays[0].dtype)
+    kernel = _kernel(kind, expression, arrays, dtype)
     if kernel is None:
         return None
-    out, count = empty(arrays[0]), arrays[0].numel()
+    out, count = kind.empty(first), first.numel()
     constants = (ctypes.c_double * len(numbers))(*numbers) if numbers else None
-    kernel(*[t.data_ptr() for t in arrays], out.data_ptr(), constants, count, threads_for(count))
+    kernel(*addresses, out.data_ptr(), constants, count, threads_for(count))
     return out
 
 
 @cache
-def _kernel(prefix, source, expression, headers, names, arrays: int, dtype: torch.dtype) -> Callable | None:
-    library = load("numbers.h", *headers, text=source(expression, names, arrays))
+def _kernel(kind: Kind, expression: Expression, arrays: int, dtype: torch.dtype) -> Callable | None:
+    # Arrays before numbers: as they are handed over.
+    names = sorted(expression.names, key=lambda name: not arrays >> expression.names.index(name) & 1)
+    source = kind.source(expression.text, tuple(names), arrays.bit_count())
+    library = load("numbers.h", *kind.headers, *expression.headers, text=source)
     if library is None:
         return None
-    kernel = getattr(library, prefix + NAMES[dtype])
+    kernel = getattr(library, kind.prefix + NAMES[dtype])
     # With their types known, addresses go in as Python's own numbers.
-    kernel.argtypes = [*[ctypes.c_void_p] * (arrays + 2), ctypes.c_long, ctypes.c_int]
+    kernel.argtypes = [*[ctypes.c_void_p] * (arrays.bit_count() + 2), ctypes.c_long, ctypes.c_int]
     return kernel
 
 
@@ -100,3 +105,6 @@ def _source(expression: str, names: tuple[str, ...], tensors: int) -> str:
 RUN(float)
 RUN(bfloat16)
 """
+
+
+_EACH = Kind("run_", _source, torch.empty_like)

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from manualnet.native.elementwise import evaluate, parameters
+from manualnet.native.elementwise import Expression, Kind, evaluate, parameters
 
 
-def run(expression: str, headers: tuple[str, ...], names: tuple[str, ...], arguments: tuple) -> Tensor | None:
-    """The sum of ``expression`` of the ``names``, in float32; None as elementwise."""
-    return evaluate("sum_", _source, _number, expression, ("share.h", *headers), names, arguments)
+def run(expression: Expression, arguments: tuple) -> Tensor | None:
+    """The sum of the expression of the arguments, in float32; None as elementwise."""
+    return evaluate(_SUM, expression, arguments)
 
 
 def _number(_: Tensor) -> Tensor:
@@ -43,3 +43,6 @@ enum {{ BLOCK = 512 }};
 SUM(float)
 SUM(bfloat16)
 """
+
+
+_SUM = Kind("sum_", _source, _number, ("share.h",))

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from manualnet.functional._dtypes import cast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
-from manualnet.functional.arithmetic._axes import kept_shape, spread
+from manualnet.functional.arithmetic._axes import spread
 
 
 class Sum(Function):
@@ -26,19 +27,18 @@ class Sum(Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, *ctx.settings = inputs
-        ctx.shape, ctx.dtype, ctx.kept = x.shape, x.dtype, kept_shape(x.shape, inputs[1])
+        x, ctx.dim, ctx.keepdim, ctx.summed_in = inputs
+        ctx.shape, ctx.dtype = x.shape, x.dtype
 
     @staticmethod
     def backward(ctx, grad_out):
-        return spread(grad_out.to(ctx.dtype), ctx.kept, ctx.shape), None, None, None
+        return spread(cast(grad_out, ctx.dtype), ctx.dim, ctx.shape), None, None, None
 
     @staticmethod
     def jvp(ctx, x_dot, *_):
-        dim, keepdim, dtype = ctx.settings
         if not ctx.shape:
-            return x_dot.sum(0, dtype=dtype)  # gradcheck's batching cannot sum a scalar
-        return torch.sum(x_dot, dim, keepdim, dtype=dtype)
+            return x_dot.sum(0, dtype=ctx.summed_in)  # gradcheck's batching cannot sum a scalar
+        return torch.sum(x_dot, ctx.dim, ctx.keepdim, dtype=ctx.summed_in)
 
 
 def sum(
