@@ -11,7 +11,7 @@ from experiments.training import data, optimizers, recipes
 from experiments.training.config import Config
 from experiments.training.errors import UsageError
 from experiments.training.evaluate import accuracy, views_of
-from experiments.training.models import ACTIVATIONS, MODELS
+from experiments.training.models import ACTIVATIONS, MODELS, Residual
 from experiments.training.pictures import Pictures, normalise, scale_of
 from experiments.training.train import Trainer
 from manualnet.handwritten import BackwardKernels, foreign_nodes
@@ -55,6 +55,28 @@ def test_manual_equals_automatic(embedded, model, changes):
     automatic = _losses(pictures, 20, model=model, gradients="automatic", **changes)
     assert len(set(manual)) == 20
     assert max(abs(m - a) for m, a in zip(manual, automatic, strict=True)) <= 1e-9
+
+
+@pytest.mark.parametrize(
+    ("convolutions", "dropped", "residual"), [(1, 0, 0), (2, 0, 0), (2, 0.2, 1), (3, 0, 2), (4, 0.2, 3)]
+)
+def test_more_convolutions_a_group_are_a_residual_block(embedded, convolutions, dropped, residual):
+    """``residual`` of each group's convolutions lie in the block that is added to its input."""
+    changes = {"convolutions": convolutions, "stochastic_depth": dropped}
+    network = _trainer(_pictures(embedded), "convnet", **changes).model
+    assert [_convolutions(group) for group in network.groups] == [convolutions] * 3
+    blocks = [block for block in network.modules() if isinstance(block, Residual)]
+    assert [_convolutions(block) for block in blocks] == [residual] * 3 * bool(residual)
+    manual, automatic = (
+        _losses(_pictures(embedded), 4, model="convnet", gradients=gradients, **changes)
+        for gradients in ("manual", "automatic")
+    )
+    assert manual == pytest.approx(automatic, abs=1e-9)
+    assert len(set(manual)) == 4
+
+
+def _convolutions(network) -> int:
+    return sum(isinstance(layer, torch.nn.Conv2d) for layer in network.modules())
 
 
 @pytest.mark.parametrize("model", MODELS)
