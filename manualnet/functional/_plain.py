@@ -16,8 +16,8 @@ def _bits(*keys: str) -> int:
     return functools.reduce(operator.or_, (torch._C.DispatchKeySet(key).raw_repr() for key in named))
 
 
-# What PyTorch says of a tensor whose numbers lie in memory as they are: where, and that operations on it are recorded
-# and cast. Whatever else is so has a key of its own: sparse, fake, wrapped, functional, and all below it.
+# The keys that PyTorch gives a tensor whose numbers lie in memory as they are: its device's, and those by which
+# operations on it are recorded and cast. What is sparse, wrapped by a transform or functional has others.
 _DENSE = _bits(
     *("CPU", "CUDA", "XPU", "MPS", "Meta", "PrivateUse1"),
     *("AutogradCPU", "AutogradCUDA", "AutogradXPU", "AutogradMPS", "AutogradMeta", "AutogradPrivateUse1"),
