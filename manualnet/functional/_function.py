@@ -1,7 +1,6 @@
 """The base class of every hand-written rule."""
 
 from functools import cache
-from typing import Any
 
 import torch
 import torch.autograd.forward_ad as forward_ad
@@ -49,17 +48,13 @@ def _combined(cls: type[Function]) -> type[torch.autograd.Function]:
         return cls.backward(ctx, *cotangents)
 
     rule = {"forward": staticmethod(forward), "backward": staticmethod(backward), "__module__": cls.__module__}
-    combined: Any = type(cls.__name__, (torch.autograd.Function,), {**rule, "rule_of": cls})
-    # What the engine calls is a method that looks for backward first: five steps in Python where one does.
-    combined._backward_cls.apply = backward
-    return combined
+    return type(cls.__name__, (torch.autograd.Function,), {**rule, "rule_of": cls})
 
 
 def save(ctx, *tensors: Tensor | None) -> None:
     """Save inputs and outputs for ``backward`` and ``jvp`` alike: PyTorch wants the same tuple for both."""
     ctx.save_for_backward(*tensors)
-    if _functorch.peek_interpreter_stack() or forward_ad._current_level >= 0:
-        ctx.save_for_forward(*tensors)
+    ctx.save_for_forward(*tensors)
 
 
 def wanted(ctx, i: int) -> bool:

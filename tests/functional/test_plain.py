@@ -63,6 +63,20 @@ def test_a_recorded_graph_is_not_plain():
         assert plain(x)
 
 
+@pytest.mark.parametrize("make", [torch._neg_view, lambda x: torch._efficientzerotensor(x.shape)])
+def test_what_is_not_in_memory_as_it_is_read_holds_numbers_but_is_not_plain(make):
+    x = make(torch.ones(2))
+    assert ordinary(x)
+    with torch.no_grad():
+        assert not plain(x)
+
+
+def test_what_is_no_tensor_is_passed_over():
+    with torch.no_grad():
+        assert plain(torch.ones(2), None, 0.5)
+    assert not plain(None)
+
+
 def test_a_check_reads_the_cpu_alone():
     assert readable(torch.ones(2))
     assert not readable(torch.ones(2, device="meta"))
