@@ -29,7 +29,7 @@ _TYPES = frozenset((Tensor, nn.Parameter))
 
 def ordinary(*arguments: object) -> bool:
     """True where every tensor holds its own numbers: no subclass, fake, functorch wrapper, dual or traced tensor."""
-    return not torch.compiler.is_compiling() and _all_within(_DENSE | _AS_READ, arguments)
+    return _all_within(_DENSE | _AS_READ, arguments)
 
 
 def plain(*arguments: object) -> bool:
@@ -39,15 +39,17 @@ def plain(*arguments: object) -> bool:
     read, and a tensor of zeros without memory, do not have in memory what they stand for. What is no tensor is passed
     over.
     """
-    return not (torch.is_grad_enabled() or torch.compiler.is_compiling()) and _all_within(_DENSE, arguments)
+    return not torch.is_grad_enabled() and _all_within(_DENSE, arguments)
 
 
 def _all_within(keys: int, arguments: tuple) -> bool:
     """Whether no tensor has other keys, and no transform is on."""
+    if torch.compiler.is_compiling():  # which cannot trace a question for keys
+        return False
+    other = 0
     for a in arguments:
-        if _keys(a).raw_repr() & ~keys if type(a) in _TYPES else isinstance(a, Tensor):
-            return False
-    return forward_ad._current_level < 0 and not _functorch.peek_interpreter_stack()
+        other |= _keys(a).raw_repr() & ~keys if type(a) in _TYPES else isinstance(a, Tensor)
+    return not (other or forward_ad._current_level >= 0 or _functorch.peek_interpreter_stack())
 
 
 def readable(tensor: Tensor) -> bool:
