@@ -166,7 +166,7 @@ class ConvNet(nn.Module):
             return [conv, *pool, *_activated(ns, config, ns.nn.BatchNorm2d, lambda norm: without_scale(norm, out))]
 
         inner = [layer for _ in range(config.convolutions - 1) for layer in stage(out)]
-        # Of a single convolution it gains nothing, of several it lets the gradient pass.
+        # What may be dropped needs a way around it; several convolutions have one as in Keller Jordan's airbench96.
         if inner and (config.convolutions > 2 or config.stochastic_depth):
             inner = [Residual(ns, ns.nn.Sequential(*inner), config.stochastic_depth)]
         return ns.nn.Sequential(*stage(channels, POOLINGS[config.pooling](ns, 2)), *inner)
