@@ -47,21 +47,22 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
     """
     first = arguments[0]
     dtype, shape, strides = first.dtype, first.shape, first.stride()
-    addresses, numbers, arrays = [first.data_ptr()], [], 1  # a bit for each argument: whether it is an array
-    for i in range(1, len(arguments)):
-        a = arguments[i]
+    addresses, numbers, arrays = [first.data_ptr()], [], [True]
+    for a in arguments[1:]:
+        array = False
         if not isinstance(a, Tensor):
             numbers.append(a)
         elif a.dtype is dtype and a.shape == shape and a.stride() == strides:
             addresses.append(a.data_ptr())
-            arrays |= 1 << i
+            array = True
         elif a.dim() == 0:
             numbers.append(a.item())
         else:
             return None
+        arrays.append(array)
     if not (first.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(first)):
         return None
-    kernel = _kernel(kind, expression, arrays, dtype)
+    kernel = _kernel(kind, expression, tuple(arrays), dtype)
     if kernel is None:
         return None
     out, count = kind.empty(first), first.numel()
@@ -71,16 +72,17 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
 
 
 @cache
-def _kernel(kind: Kind, expression: Expression, arrays: int, dtype: torch.dtype) -> Callable | None:
+def _kernel(kind: Kind, expression: Expression, arrays: tuple[bool, ...], dtype: torch.dtype) -> Callable | None:
     # Arrays before numbers: as they are handed over.
-    names = sorted(expression.names, key=lambda name: not arrays >> expression.names.index(name) & 1)
-    source = kind.source(expression.text, tuple(names), arrays.bit_count())
+    named = list(zip(expression.names, arrays, strict=True))
+    names = [name for name, array in named if array] + [name for name, array in named if not array]
+    source = kind.source(expression.text, tuple(names), sum(arrays))
     library = load("numbers.h", *kind.headers, *expression.headers, text=source)
     if library is None:
         return None
     kernel = getattr(library, kind.prefix + NAMES[dtype])
     # With their types known, addresses go in as Python's own numbers.
-    kernel.argtypes = [*[ctypes.c_void_p] * (arrays.bit_count() + 2), ctypes.c_long, ctypes.c_int]
+    kernel.argtypes = [*[ctypes.c_void_p] * (sum(arrays) + 2), ctypes.c_long, ctypes.c_int]
     return kernel
 
 

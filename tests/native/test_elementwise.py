@@ -232,3 +232,9 @@ def test_many_shapes_compile_once(anew):
         x = normal(*shape).requires_grad_()
         F.relu(x).backward(x.detach())
     assert len(list(anew.rglob("*.so"))) == 1
+
+
+def test_a_missing_argument_is_an_error_and_not_read_from_memory():
+    product = elementwise.Expression("x * a", (), ("x", "a"))
+    with pytest.raises(ValueError, match="shorter"):
+        elementwise.run(product, (X,))
