@@ -20,7 +20,12 @@ def fits(tensor: Tensor) -> bool:
 
 def multiplies_bfloat16() -> bool:
     """Whether the processor has products of bfloat16 numbers."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.cpu._is_avx512_bf16_supported() or multiplies_tiles()
+
+
+def multiplies_tiles() -> bool:
+    """Whether the processor multiplies tiles of bfloat16 numbers at once."""
+    return torch.cpu._is_amx_tile_supported()
 
 
 def threads_for(count: int) -> int:

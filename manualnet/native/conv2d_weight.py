@@ -1,12 +1,15 @@
-"""The weight gradients of a convolution and of a linear layer, by ``conv2d_weight.c``."""
+"""The weight gradients of a convolution, by ``conv2d_weight_tiles.c`` where the processor multiplies tiles of bfloat16
+numbers and by ``conv2d_weight.c`` elsewhere, and of a linear layer, by the latter."""
 
 import ctypes
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, channels_last, fits, numbers
+from manualnet.native.call import NAMES, call, channels_last, fits, multiplies_tiles, numbers
 
 # Products below which the call is over before a compiled path pays, and those that a second thread is woken for.
 _WORTH, _SHARED = 1 << 12, 1 << 21
@@ -25,18 +28,16 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     products = grad_out.numel() * weight_shape[1:].numel()
     if products < _WORTH:
         return None
-    kernel = getattr(_library(), f"conv2d_weight_{NAMES[x.dtype]}", None)
-    if kernel is None:
-        return None
     x, grad_out = channels_last(x), channels_last(grad_out)
     n, c, h, w = x.shape
     o, _, kh, kw = weight_shape
     threads = torch.get_num_threads() if products >= _SHARED else 1
     grad = torch.empty(o, kh, kw, c, dtype=x.dtype)
     shape = numbers(n, c, h, w, o, *grad_out.shape[2:], kh, kw, *stride, *padding, *dilation)
-    if call(kernel, x, grad_out, grad, shape, threads):
-        return None
-    return grad.permute(0, 3, 1, 2)
+    for kernel in _kernels(x.dtype):
+        if kernel is not None and not call(kernel, x, grad_out, grad, shape, threads):
+            return grad.permute(0, 3, 1, 2)
+    return None
 
 
 def worth(grad_out: Tensor, x: Tensor) -> bool:
@@ -44,7 +45,8 @@ def worth(grad_out: Tensor, x: Tensor) -> bool:
     (n, o), i = grad_out.shape, x.shape[1]
     if n * o * i < _SHARED or i % 16 or not fits(x) or grad_out.dtype is not x.dtype:
         return False
-    suits = n % 2 == 0 if x.dtype is torch.bfloat16 else o <= _FEW
+    # PyTorch's product multiplies tiles.
+    suits = n % 2 == 0 and not multiplies_tiles() if x.dtype is torch.bfloat16 else o <= _FEW
     return suits and grad_out.is_contiguous() and x.is_contiguous()
 
 
@@ -57,6 +59,13 @@ def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
     product = torch.empty(o, i)
     failed = call(kernel, grad_out, x, product, n, o, i, torch.get_num_threads())
     return None if failed else product
+
+
+def _kernels(dtype: torch.dtype) -> Iterator[Any]:
+    """What computes it for this type, the fastest first."""
+    if dtype is torch.bfloat16 and multiplies_tiles():
+        yield getattr(load("numbers.h", "conv2d_weight_tiles.c"), "conv2d_weight_tiles", None)
+    yield getattr(_library(), f"conv2d_weight_{NAMES[dtype]}", None)
 
 
 def _library() -> ctypes.CDLL | None:

@@ -27,13 +27,19 @@ SHAPES = {
     "1 x 1": (3, 13, 11, 7, 64, (1, 1), (0, 0)),
     "many small pictures": (301, 3, 4, 4, 16, (3, 3), (1, 1)),
     "more than the cache": (3, 24, 70, 70, 16, (2, 3), (0, 1)),
+    "many channels": (3, 270, 9, 2, 290, (3, 3), (1, 1)),
+    "bands that do not divide": (3, 5, 23, 6, 7, (3, 4), (1, 1)),
 }
 
 
-@pytest.fixture(autouse=True)
-def worth(monkeypatch):
-    """Small calls run compiled too."""
+@pytest.fixture(autouse=True, params=["tiles", "vectors"])
+def ways(monkeypatch, request):
+    """Small calls run compiled too, in each of the two ways where the processor has both."""
     monkeypatch.setattr(native, "_WORTH", 0)
+    if request.param == "vectors":
+        monkeypatch.setattr(native, "multiplies_tiles", lambda: False)
+    elif not native.multiplies_tiles():
+        pytest.skip("this processor does not multiply tiles")
 
 
 def _inputs(n, c, h, w, o, kernel, padding, dtype, scale=1.0):
@@ -174,3 +180,26 @@ def test_without_memory_another_way_is_gone(monkeypatch):
 
     monkeypatch.setattr(native, "load", lambda *files: _Library)
     assert native.conv2d_weight(*_inputs(*SHAPES["one channel"], torch.float32)) is None
+
+
+def test_without_leave_to_use_tiles_vectors_are_used(monkeypatch):
+    class _Library:
+        conv2d_weight_tiles = Mock(argtypes=None, return_value=1)
+        conv2d_weight_bfloat16 = Mock(argtypes=None, return_value=0)
+
+    monkeypatch.setattr(native, "load", lambda *files: _Library)
+    monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
+    assert native.conv2d_weight(*_inputs(*SHAPES["one channel"], torch.bfloat16)) is not None
+    assert _Library.conv2d_weight_tiles.called
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("stride", [(2, 1), (1, 3)])
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 2)])
+def test_strides_and_dilations(stride, dilation, dtype):
+    _skip_without(dtype)
+    x = normal(5, 18, 12, 11, seed=1, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    rest = torch.Size((20, 18, 3, 3)), stride, (1, 2), dilation, 1
+    y = torch.nn.functional.conv2d(x.float(), torch.zeros(rest[0]), None, *rest[1:])
+    g = normal(*y.shape, seed=2, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    _check(native.conv2d_weight(g, x, *rest), g, x, *rest)

@@ -7,11 +7,18 @@ import torch
 
 from manualnet import functional as F
 from manualnet.functional.layers.linear import Linear
+from manualnet.native import conv2d_weight as native
 from manualnet.native.conv2d_weight import linear_weight, worth
 
 from .kit import DTYPES, compiled, using
 
 pytestmark = compiled
+
+
+@pytest.fixture(autouse=True)
+def vectors(monkeypatch):
+    """Where the processor multiplies tiles, bfloat16 is PyTorch's."""
+    monkeypatch.setattr(native, "multiplies_tiles", lambda: False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,199 @@
+// The weight gradient of a convolution without groups in bfloat16, on processors that multiply tiles (AMX): dw[o][i][j][c]
+// is the sum over n, p, q of g[n][p][q][o] times x[n][p s + i d][q s + j d][c], with stride s and dilation d of each axis.
+//
+// A product of tiles sums over 32 numbers: here the same place in 32 pictures, or in bands of fewer pictures. With them
+// innermost every place is a tile of its own, for each of the kernel's taps, and the border is tiles of zeros. Three taps
+// in a row slide along a row of the input, so that each step loads two tiles and multiplies three times.
+
+#include <immintrin.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <omp.h>
+
+// Channels of a tile, places that it sums over, its numbers; blocks of channels taken together, and what they may fill of
+// the second cache; how far ahead memory is asked for.
+enum { SIDE = 16, LANES = 32, TILE = SIDE * LANES, GROUP = 16, CACHE = 1 << 20, AHEAD = 128 };
+
+typedef uint32_t vector __attribute__((vector_size(64)));
+typedef struct {
+    long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
+} shape;
+
+static inline long least(long a, long b) { return a < b ? a : b; }
+static inline long parts(long a, long b) { return (a + b - 1) / b; }
+
+// Linux lends the tiles' registers on demand only.
+static int permitted(void) {
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
+}
+
+static void configure(void) {
+    struct {
+        uint8_t palette, start, reserved[14];
+        uint16_t bytes[16];
+        uint8_t rows[16];
+    } whole = {.palette = 1};
+    for (int i = 0; i < 8; i++) whole.bytes[i] = 4 * SIDE, whole.rows[i] = SIDE;
+    _tile_loadconfig(&whole);
+}
+
+// Rows of places, for one, two or three taps: each sum += g's tile times x's at the place, at the next, at the one after.
+#define TAPS(COUNT, LOAD, FIRST, PLACES, STORE)                                                                        \
+    static void taps##COUNT(const uint16_t *x, const uint16_t *g, float *sum, long rows, long columns, long x_row,     \
+                            long x_step, long tap) {                                                                   \
+        LOAD                                                                                                           \
+        for (long p = 0; p < rows; p++, x += x_row) {                                                                  \
+            const uint16_t *at = x + (COUNT - 1) * x_step;                                                             \
+            FIRST                                                                                                      \
+            for (long q = 0;;) {PLACES}                                                                                \
+        }                                                                                                              \
+        STORE                                                                                                          \
+    }
+#define SUM(DO, T) _tile_##DO(T, sum + T * tap, 4 * SIDE);
+#define PLACE(LAST, PRODUCTS)                                                                                          \
+    _tile_loadd(LAST, at, 4 * SIDE);                                                                                   \
+    _tile_loadd(6, g, 4 * SIDE);                                                                                       \
+    PRODUCTS at += x_step, g += TILE;                                                                                  \
+    if (++q == columns) break;
+#define TIMES(T, X) _tile_dpbf16ps(T, 6, X);
+
+TAPS(1, SUM(loadd, 0), , PLACE(3, TIMES(0, 3)), SUM(stored, 0))
+TAPS(2, SUM(loadd, 0) SUM(loadd, 1), _tile_loadd(3, x, 4 * SIDE);
+     , PLACE(4, TIMES(0, 3) TIMES(1, 4)) PLACE(3, TIMES(0, 4) TIMES(1, 3)), SUM(stored, 0) SUM(stored, 1))
+TAPS(3, SUM(loadd, 0) SUM(loadd, 1) SUM(loadd, 2), _tile_loadd(3, x, 4 * SIDE); _tile_loadd(4, x + x_step, 4 * SIDE);
+     , PLACE(5, TIMES(0, 3) TIMES(1, 4) TIMES(2, 5)) PLACE(3, TIMES(0, 4) TIMES(1, 5) TIMES(2, 3))
+           PLACE(4, TIMES(0, 5) TIMES(1, 3) TIMES(2, 4)),
+     SUM(stored, 0) SUM(stored, 1) SUM(stored, 2))
+
+static inline vector channels(const uint16_t *from, __mmask16 there) {
+    return (vector)_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, from));
+}
+
+// A place of each lane: a row of the tile is two lanes side by side, or, turned over, a channel. Lanes whose bit in `there`
+// is 0 are not looked at and count as zeros.
+static inline void pack(const uint16_t *const *lanes, uint32_t there, long offset, long count, uint16_t *to, int turned) {
+    static const vector low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}, high = low + 8;
+    __mmask16 all = count < SIDE ? (1 << count) - 1 : 0xffff;
+    vector tile[SIDE], other[SIDE];
+    for (int l = 0; l < LANES; l++) _mm_prefetch((const char *)(lanes[l] + offset + AHEAD), _MM_HINT_T0);
+    for (int i = 0; i < SIDE; i++, there >>= 2)
+        tile[i] = channels(lanes[2 * i] + offset, there & 1 ? all : 0) |
+                  channels(lanes[2 * i + 1] + offset, there & 2 ? all : 0) << 16;
+#pragma GCC unroll 4
+    for (int round = 0; round < 4 && turned; round++) {
+        for (int i = 0; i < SIDE / 2; i++) {
+            other[2 * i] = __builtin_shuffle(tile[i], tile[i + SIDE / 2], low);
+            other[2 * i + 1] = __builtin_shuffle(tile[i], tile[i + SIDE / 2], high);
+        }
+        memcpy(tile, other, sizeof tile);
+    }
+    memcpy(to, tile, sizeof tile);
+}
+
+// `rows` rows of pictures (h, w, c) from each lane's own row `tops` on, with `border` zeros beside and rows of zeros
+// where there are none; blocks of channels from `first` to `last`, each a plane.
+static void pack_rows(const uint16_t *const *pictures, const long *tops, uint32_t there, long h, long w, long c, long rows,
+                      long border, long first, long last, uint16_t *to, long plane, int turned) {
+    for (long p = 0; p < rows; p++) {
+        const uint16_t *lanes[LANES];
+        uint32_t inside = 0;
+        for (int l = 0; l < LANES; l++) {
+            long row = tops[l] + p;
+            int there_too = there >> l & 1 && row >= 0 && row < h;
+            inside |= (uint32_t)there_too << l;
+            lanes[l] = pictures[l] + (there_too ? row * w * c : 0);
+        }
+        for (long q = -border; q < w + border; q++, to += TILE)
+            for (long b = first; b < last; b++)
+                if (inside && q >= 0 && q < w)
+                    pack(lanes, inside, q * c + b * SIDE, c - b * SIDE, to + (b - first) * plane, turned);
+                else
+                    memset(to + (b - first) * plane, 0, TILE * 2);
+    }
+}
+
+// dw is (o, kh, kw, c).
+int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, uint16_t *dw, const shape *s, long threads) {
+    if (!permitted()) return 1;
+    // Of few pictures, bands of rows: as many as give every thread whole tiles.
+    long bands = least(s->oh, parts(LANES * threads, s->n)), band = parts(s->oh, bands);
+    bands = parts(s->oh, band);
+    long c_all = parts(s->c, SIDE), o_all = parts(s->o, SIDE), c_group = least(GROUP, c_all), o_group = least(GROUP, o_all);
+    // Rows of outputs at a time, so that they and the rows of input that they see stay in the cache.
+    long width = s->w + 2 * s->pw, reach = (s->kh - 1) * s->dh + 1, tall = band;
+#define SEEN (((tall - 1) * s->sh + reach) * width)
+    while (tall > 1 && (SEEN * c_group + tall * s->ow * o_group) * TILE * 2 > CACHE) tall--;
+    long x_block = SEEN * TILE, g_block = tall * s->ow * TILE;
+    long tap = o_all * c_all * SIDE * SIDE, size = s->kh * s->kw * tap, units = parts(s->n * bands, LANES);
+    float *sums = aligned_alloc(64, threads * size * sizeof(float));
+    int failed = !sums;
+    if (failed) return 1;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        float *sum = sums + omp_get_thread_num() * size;
+        memset(sum, 0, size * sizeof(float));
+        uint16_t *xs = aligned_alloc(64, c_group * x_block * 2), *gs = aligned_alloc(64, o_group * g_block * 2);
+        if (!xs || !gs) {
+#pragma omp atomic write
+            failed = 1;
+        }
+        configure();
+#pragma omp for schedule(static)
+        for (long unit = 0; unit < units * (xs && gs); unit++) {
+            const uint16_t *x_lanes[LANES], *g_lanes[LANES];
+            long x_tops[LANES], g_tops[LANES];
+            uint32_t there = 0;
+            for (int l = 0; l < LANES; l++) {
+                long lane = unit * LANES + l, exists = lane < s->n * bands, n = exists ? lane / bands : 0;
+                there |= (uint32_t)exists << l;
+                x_lanes[l] = x + n * s->h * s->w * s->c, g_lanes[l] = g + n * s->oh * s->ow * s->o;
+                g_tops[l] = lane % bands * band, x_tops[l] = g_tops[l] * s->sh - s->ph;
+            }
+            for (long first = 0; first < band; first += tall) {
+                long rows = least(tall, band - first);
+                for (long cg = 0; cg < c_all; cg += c_group) {
+                    long c_last = least(cg + c_group, c_all);
+                    pack_rows(x_lanes, x_tops, there, s->h, s->w, s->c, (rows - 1) * s->sh + reach, s->pw, cg, c_last, xs,
+                              x_block, 0);
+                    for (long og = 0; og < o_all; og += o_group) {
+                        long o_last = least(og + o_group, o_all);
+                        pack_rows(g_lanes, g_tops, there, s->oh, s->ow, s->o, rows, 0, og, o_last, gs, g_block, 1);
+                        for (long o = og; o < o_last; o++)
+                            for (long c = cg; c < c_last; c++)
+                                for (long i = 0; i < s->kh; i++)
+                                    for (long j = 0, many; j < s->kw; j += many) {
+                                        many = s->sw == 1 && s->dw == 1 ? least(3, s->kw - j) : 1;
+                                        (many == 3   ? taps3
+                                         : many == 2 ? taps2
+                                                     : taps1)(
+                                            xs + (c - cg) * x_block + (i * s->dh * width + j * s->dw) * TILE,
+                                            gs + (o - og) * g_block,
+                                            sum + (i * s->kw + j) * tap + (o * c_all + c) * SIDE * SIDE, rows, s->ow,
+                                            s->sh * width * TILE, s->sw * TILE, tap);
+                                    }
+                    }
+                }
+                for (int l = 0; l < LANES; l++) x_tops[l] += rows * s->sh, g_tops[l] += rows;
+            }
+        }
+        _tile_release();
+        free(xs);
+        free(gs);
+#pragma omp for
+        for (long o = 0; o < s->o; o++)
+            for (long i = 0; i < s->kh * s->kw; i++)
+                for (long c = 0; c < s->c; c += SIDE) {
+                    const float *from = sums + i * tap + (o / SIDE * c_all + c / SIDE) * SIDE * SIDE + o % SIDE * SIDE;
+                    float all[SIDE] = {0};
+                    for (long t = 0; t < threads; t++)
+                        for (int l = 0; l < SIDE; l++) all[l] += from[t * size + l];
+                    for (int l = 0; l < least(SIDE, s->c - c); l++)
+                        dw[(o * s->kh * s->kw + i) * s->c + c + l] = put_bfloat16(all[l]);
+                }
+    }
+    free(sums);
+    return failed;
+}
