@@ -64,7 +64,7 @@ def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
 def _kernels(dtype: torch.dtype) -> Iterator[Any]:
     """What computes it for this type, the fastest first."""
     if dtype is torch.bfloat16 and multiplies_tiles():
-        yield getattr(load("numbers.h", "conv2d_weight_tiles.c"), "conv2d_weight_tiles", None)
+        yield getattr(load("numbers.h", "tiles.h", "conv2d_weight_tiles.c"), "conv2d_weight_tiles", None)
     yield getattr(_library(), f"conv2d_weight_{NAMES[dtype]}", None)
 
 

@@ -5,45 +5,16 @@
 // innermost every place is a tile of its own, for each of the kernel's taps, and the border is tiles of zeros. Three taps
 // in a row slide along a row of the input, so that each step loads two tiles and multiplies three times.
 
-#include <immintrin.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <omp.h>
-
-// Channels of a tile, places that it sums over, its numbers; blocks of channels taken together, and what they may fill of
-// the second cache; how far ahead memory is asked for.
-enum { SIDE = 16, LANES = 32, TILE = SIDE * LANES, GROUP = 16, CACHE = 1 << 20, AHEAD = 128 };
+// Blocks of channels taken together, what they may fill of the second cache, and how far ahead memory is asked for.
+enum { GROUP = 16, CACHE = 1 << 20, AHEAD = 128 };
 
 typedef uint32_t vector __attribute__((vector_size(64)));
-typedef struct {
-    long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
-} shape;
-
-static inline long least(long a, long b) { return a < b ? a : b; }
-static inline long parts(long a, long b) { return (a + b - 1) / b; }
-
-// Linux lends the tiles' registers on demand only.
-static int permitted(void) {
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
-    return !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
-}
-
-static void configure(void) {
-    struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } whole = {.palette = 1};
-    for (int i = 0; i < 8; i++) whole.bytes[i] = 4 * SIDE, whole.rows[i] = SIDE;
-    _tile_loadconfig(&whole);
-}
 
 // Rows of places, for one, two or three taps: each sum += g's tile times x's at the place, at the next, at the one after.
 #define TAPS(COUNT, LOAD, FIRST, PLACES, STORE)                                                                        \
     static void taps##COUNT(const uint16_t *x, const uint16_t *g, float *sum, long rows, long columns, long x_row,     \
                             long x_step, long tap) {                                                                   \
+        settle(x);                                                                                                     \
         LOAD                                                                                                           \
         for (long p = 0; p < rows; p++, x += x_row) {                                                                  \
             const uint16_t *at = x + (COUNT - 1) * x_step;                                                             \
@@ -74,14 +45,14 @@ static inline vector channels(const uint16_t *from, __mmask16 there) {
 
 // A place of each lane: a row of the tile is two lanes side by side, or, turned over, a channel. Lanes whose bit in `there`
 // is 0 are not looked at and count as zeros.
-static inline void pack(const uint16_t *const *lanes, uint32_t there, long offset, long count, uint16_t *to, int turned) {
+static inline void pack(const uint16_t *const *row, uint32_t there, long offset, long count, uint16_t *to, int turned) {
     static const vector low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}, high = low + 8;
     __mmask16 all = count < SIDE ? (1 << count) - 1 : 0xffff;
     vector tile[SIDE], other[SIDE];
-    for (int l = 0; l < LANES; l++) _mm_prefetch((const char *)(lanes[l] + offset + AHEAD), _MM_HINT_T0);
+    for (int l = 0; l < DEEP; l++) _mm_prefetch((const char *)(row[l] + offset + AHEAD), _MM_HINT_T0);
     for (int i = 0; i < SIDE; i++, there >>= 2)
-        tile[i] = channels(lanes[2 * i] + offset, there & 1 ? all : 0) |
-                  channels(lanes[2 * i + 1] + offset, there & 2 ? all : 0) << 16;
+        tile[i] = channels(row[2 * i] + offset, there & 1 ? all : 0) |
+                  channels(row[2 * i + 1] + offset, there & 2 ? all : 0) << 16;
 #pragma GCC unroll 4
     for (int round = 0; round < 4 && turned; round++) {
         for (int i = 0; i < SIDE / 2; i++) {
@@ -93,23 +64,17 @@ static inline void pack(const uint16_t *const *lanes, uint32_t there, long offse
     memcpy(to, tile, sizeof tile);
 }
 
-// `rows` rows of pictures (h, w, c) from each lane's own row `tops` on, with `border` zeros beside and rows of zeros
-// where there are none; blocks of channels from `first` to `last`, each a plane.
-static void pack_rows(const uint16_t *const *pictures, const long *tops, uint32_t there, long h, long w, long c, long rows,
-                      long border, long first, long last, uint16_t *to, long plane, int turned) {
+// `rows` rows with `border` zeros beside and rows of zeros where there are none; blocks of channels from `first` to `last`,
+// each a plane.
+static void pack_rows(const lanes *all, long h, long w, long c, long rows, long border, long first, long last, uint16_t *to,
+                      long plane, int turned) {
     for (long p = 0; p < rows; p++) {
-        const uint16_t *lanes[LANES];
-        uint32_t inside = 0;
-        for (int l = 0; l < LANES; l++) {
-            long row = tops[l] + p;
-            int there_too = there >> l & 1 && row >= 0 && row < h;
-            inside |= (uint32_t)there_too << l;
-            lanes[l] = pictures[l] + (there_too ? row * w * c : 0);
-        }
+        const uint16_t *row[DEEP];
+        uint32_t inside = row_of(all, DEEP, p, h, w * c, row);
         for (long q = -border; q < w + border; q++, to += TILE)
             for (long b = first; b < last; b++)
                 if (inside && q >= 0 && q < w)
-                    pack(lanes, inside, q * c + b * SIDE, c - b * SIDE, to + (b - first) * plane, turned);
+                    pack(row, inside, q * c + b * SIDE, c - b * SIDE, to + (b - first) * plane, turned);
                 else
                     memset(to + (b - first) * plane, 0, TILE * 2);
     }
@@ -118,16 +83,14 @@ static void pack_rows(const uint16_t *const *pictures, const long *tops, uint32_
 // dw is (o, kh, kw, c).
 int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, uint16_t *dw, const shape *s, long threads) {
     if (!permitted()) return 1;
-    // Of few pictures, bands of rows: as many as give every thread whole tiles.
-    long bands = least(s->oh, parts(LANES * threads, s->n)), band = parts(s->oh, bands);
-    bands = parts(s->oh, band);
+    long band = band_of(s, DEEP, threads), bands = parts(s->oh, band);
     long c_all = parts(s->c, SIDE), o_all = parts(s->o, SIDE), c_group = least(GROUP, c_all), o_group = least(GROUP, o_all);
     // Rows of outputs at a time, so that they and the rows of input that they see stay in the cache.
     long width = s->w + 2 * s->pw, reach = (s->kh - 1) * s->dh + 1, tall = band;
 #define SEEN (((tall - 1) * s->sh + reach) * width)
     while (tall > 1 && (SEEN * c_group + tall * s->ow * o_group) * TILE * 2 > CACHE) tall--;
     long x_block = SEEN * TILE, g_block = tall * s->ow * TILE;
-    long tap = o_all * c_all * SIDE * SIDE, size = s->kh * s->kw * tap, units = parts(s->n * bands, LANES);
+    long tap = o_all * c_all * SIDE * SIDE, size = s->kh * s->kw * tap, units = parts(s->n * bands, DEEP);
     float *sums = aligned_alloc(64, threads * size * sizeof(float));
     int failed = !sums;
     if (failed) return 1;
@@ -143,24 +106,17 @@ int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, uint16_t *dw, cons
         configure();
 #pragma omp for schedule(static)
         for (long unit = 0; unit < units * (xs && gs); unit++) {
-            const uint16_t *x_lanes[LANES], *g_lanes[LANES];
-            long x_tops[LANES], g_tops[LANES];
-            uint32_t there = 0;
-            for (int l = 0; l < LANES; l++) {
-                long lane = unit * LANES + l, exists = lane < s->n * bands, n = exists ? lane / bands : 0;
-                there |= (uint32_t)exists << l;
-                x_lanes[l] = x + n * s->h * s->w * s->c, g_lanes[l] = g + n * s->oh * s->ow * s->o;
-                g_tops[l] = lane % bands * band, x_tops[l] = g_tops[l] * s->sh - s->ph;
-            }
+            lanes xl = lanes_of(x, s->n, s->h, s->w, s->c, unit * DEEP, DEEP, bands, band * s->sh, s->ph);
+            lanes gl = lanes_of(g, s->n, s->oh, s->ow, s->o, unit * DEEP, DEEP, bands, band, 0);
             for (long first = 0; first < band; first += tall) {
                 long rows = least(tall, band - first);
                 for (long cg = 0; cg < c_all; cg += c_group) {
                     long c_last = least(cg + c_group, c_all);
-                    pack_rows(x_lanes, x_tops, there, s->h, s->w, s->c, (rows - 1) * s->sh + reach, s->pw, cg, c_last, xs,
+                    pack_rows(&xl, s->h, s->w, s->c, (rows - 1) * s->sh + reach, s->pw, cg, c_last, xs,
                               x_block, 0);
                     for (long og = 0; og < o_all; og += o_group) {
                         long o_last = least(og + o_group, o_all);
-                        pack_rows(g_lanes, g_tops, there, s->oh, s->ow, s->o, rows, 0, og, o_last, gs, g_block, 1);
+                        pack_rows(&gl, s->oh, s->ow, s->o, rows, 0, og, o_last, gs, g_block, 1);
                         for (long o = og; o < o_last; o++)
                             for (long c = cg; c < c_last; c++)
                                 for (long i = 0; i < s->kh; i++)
@@ -176,7 +132,7 @@ int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, uint16_t *dw, cons
                                     }
                     }
                 }
-                for (int l = 0; l < LANES; l++) x_tops[l] += rows * s->sh, g_tops[l] += rows;
+                for (int l = 0; l < DEEP; l++) xl.top[l] += rows * s->sh, gl.top[l] += rows;
             }
         }
         _tile_release();

@@ -13,6 +13,7 @@ from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic.pad import pad
 from manualnet.functional.layers._windows import pair
+from manualnet.native import conv2d_tiles as tiles
 from manualnet.native import conv2d_weight as native
 from manualnet.native import winograd
 
@@ -36,8 +37,11 @@ class Conv2d(Function):
 
     @staticmethod
     def forward(x, weight, bias, *geometry):
-        y = winograd.conv2d(x, weight, bias, *geometry) if plain(x, weight, bias) else None
-        return torch_functional.conv2d(x, weight, bias, *geometry) if y is None else y
+        if plain(x, weight, bias):
+            for way in (winograd.conv2d, tiles.conv2d):
+                if (y := way(x, weight, bias, *geometry)) is not None:
+                    return y
+        return torch_functional.conv2d(x, weight, bias, *geometry)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -79,9 +83,11 @@ def _grad_x(grad_out, weight, x_shape, stride, padding, dilation, groups):
 
 
 def _grad_x_fast(grad_out, weight, x_shape, *geometry):
-    """The same sum by tiles, where they suit."""
-    grad = winograd.conv2d_input(grad_out, weight, *geometry)
-    return _grad_x(grad_out, weight, x_shape, *geometry) if grad is None else grad
+    """The same sum in compiled ways, where they suit."""
+    for way in (winograd.conv2d_input, tiles.conv2d_input):
+        if (grad := way(grad_out, weight, *geometry)) is not None:
+            return grad
+    return _grad_x(grad_out, weight, x_shape, *geometry)
 
 
 def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
@@ -99,11 +105,9 @@ def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
 
 def _grad_weight_fast(grad_out, x, weight_shape, *geometry):
     """The same sum without the detour by a convolution: compiled, or as matrix products, whichever there is."""
-    grad = winograd.conv2d_weight(grad_out, x, weight_shape, *geometry)
-    if grad is None:
-        grad = native.conv2d_weight(grad_out, x, weight_shape, *geometry)
-    if grad is not None:
-        return grad
+    for way in (winograd.conv2d_weight, native.conv2d_weight):
+        if (grad := way(grad_out, x, weight_shape, *geometry)) is not None:
+            return grad
     rule = _grad_weight_chunked if geometry[-1] == 1 else _grad_weight
     return rule(grad_out, x, weight_shape, *geometry)
 
@@ -185,7 +189,8 @@ def conv2d(
     On the CPU, where a C compiler is found, large convolutions of float32 pictures whose channels lie innermost
     (``channels_last``) with kernels of 3 × 3 go by Winograd's filtering, in tiles of 2 × 2 outputs, whose error is
     about 1.5 times the plain sum's; after ``torch.set_float32_matmul_precision("high")`` in larger ones, up to three
-    times as fast, whose error is up to five times that. ``MANUALNET_NATIVE=0`` gives the plain sum.
+    times as fast, whose error is up to five times that. ``MANUALNET_NATIVE=0`` gives the plain sum. In bfloat16, on a
+    processor that multiplies tiles of such numbers, those of 3 columns are the plain sum in compiled code.
 
     Source: S15 (the idea), S50 (a gradient as a sum of products). Signature and behaviour:
     ``torch.nn.functional.conv2d``.

@@ -1,0 +1,77 @@
+// Products of tiles of bfloat16 numbers (AMX), and pictures laid out for them: a lane is a picture or a band of its rows, and
+// places are taken in all lanes together.
+
+#include <immintrin.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <omp.h>
+
+// Rows of a tile, the numbers in each, and in all; and products of tiles after which one should be stored, wherever it be:
+// some 2,000 cycles after the last store the processor (Sapphire Rapids) takes another 1,000 for the next.
+enum { SIDE = 16, DEEP = 2 * SIDE, TILE = SIDE * DEEP, AWAKE = 96 };
+
+typedef struct {
+    long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
+} shape;
+
+// Where the lanes' rows begin: lane l is there if its bit is set, and goes on from row top[l] of picture[l].
+typedef struct {
+    const uint16_t *picture[DEEP];
+    long top[DEEP];
+    uint32_t there;
+} lanes;
+
+static inline long least(long a, long b) { return a < b ? a : b; }
+static inline long parts(long a, long b) { return (a + b - 1) / b; }
+
+// Linux lends the tiles' registers on demand only.
+static int permitted(void) {
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
+}
+
+// What was written there is in memory: the compiler does not know that a tile is read from it.
+static inline void settle(const void *written) { __asm__ volatile("" ::"r"(written) : "memory"); }
+
+static void configure(void) {
+    struct {
+        uint8_t palette, start, reserved[14];
+        uint16_t bytes[16];
+        uint8_t rows[16];
+    } whole = {.palette = 1};
+    for (int i = 0; i < 8; i++) whole.bytes[i] = 2 * DEEP, whole.rows[i] = SIDE;
+    settle(&whole);
+    _tile_loadconfig(&whole);
+}
+
+// The rows of output a lane takes: of few pictures as few as give every thread whole tiles.
+static inline long band_of(const shape *s, long count, long threads) {
+    return parts(s->oh, least(s->oh, parts(count * threads, s->n)));
+}
+
+// Lanes `first` to `first + count` of pictures (h, w, c), each of `band` rows that begin `step` rows apart.
+static lanes lanes_of(const uint16_t *x, long n, long h, long w, long c, long first, long count, long bands, long step,
+                      long border) {
+    lanes all = {.there = 0};
+    for (long l = 0; l < count; l++) {
+        long exists = first + l < n * bands;
+        all.there |= (uint32_t)exists << l;
+        all.picture[l] = x + (exists ? (first + l) / bands : 0) * h * w * c;
+        all.top[l] = (first + l) % bands * step - border;
+    }
+    return all;
+}
+
+// Where each lane's row lies, p rows on; the bits say which are in a picture, and the others may not be looked at.
+static inline uint32_t row_of(const lanes *all, int count, long p, long h, long width, const uint16_t **row) {
+    uint32_t inside = 0;
+    for (int l = 0; l < count; l++) {
+        long at = all->top[l] + p;
+        uint32_t there = all->there >> l & 1 && at >= 0 && at < h;
+        inside |= there << l;
+        row[l] = all->picture[l] + (there ? at * width : 0);
+    }
+    return inside;
+}

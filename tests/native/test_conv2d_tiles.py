@@ -1,0 +1,191 @@
+"""Convolutions by tiles equal their definition, and step aside where they would not."""
+
+from unittest.mock import Mock
+
+import pytest
+import torch
+import torch.nn.functional as torch_functional
+
+from manualnet import functional as F
+from manualnet.native import conv2d_tiles as native
+
+from .kit import compiled, counted, normal, threaded, using
+
+STRIDE, DILATION, GROUPS = (1, 1), (1, 1), 1
+tiled = pytest.mark.skipif(not native.multiplies_tiles(), reason="this processor does not multiply tiles")
+# Batch, channels in, height, width, channels out, kernel height, padding.
+SHAPES = {
+    "one pixel": (1, 1, 1, 1, 1, 3, (1, 1)),
+    "whole tiles": (16, 32, 6, 8, 32, 3, (1, 1)),
+    "cut tiles": (17, 37, 7, 9, 45, 3, (1, 1)),
+    "no padding": (3, 8, 9, 5, 16, 3, (0, 0)),
+    "wide padding": (2, 32, 4, 3, 24, 3, (3, 4)),
+    "another padding each way": (2, 8, 6, 7, 72, 3, (0, 2)),
+    "one column": (5, 40, 9, 3, 8, 3, (1, 0)),
+    "low kernel": (3, 16, 5, 29, 8, 1, (0, 1)),
+    "tall kernel": (4, 20, 12, 6, 33, 5, (2, 1)),
+    "bands that do not divide": (2, 16, 37, 5, 16, 3, (1, 1)),
+    "many channels": (2, 330, 5, 6, 400, 3, (1, 1)),
+    "more rows than the cache holds": (40, 256, 14, 14, 8, 3, (1, 1)),
+}
+
+
+@pytest.fixture
+def worth(monkeypatch):
+    """Small calls run compiled too."""
+    monkeypatch.setattr(native, "_WORTH", 0)
+    monkeypatch.setattr(native, "_CHANNELS", 0)
+
+
+def _inputs(n, c, h, w, o, kh, padding):
+    oh, ow = h + 2 * padding[0] - kh + 1, w + 2 * padding[1] - 2
+    shapes = (n, c, h, w), (o, c, kh, 3), (n, o, oh, ow)
+    x, weight, g = (
+        normal(*s, seed=len(s) + s[0], dtype=torch.bfloat16).to(memory_format=torch.channels_last) for s in shapes
+    )
+    return x, weight, normal(o, seed=3, dtype=torch.bfloat16), g
+
+
+def _forward(x, weight, bias, padding):
+    return native.conv2d(x, weight, bias, STRIDE, padding, DILATION, GROUPS)
+
+
+def _check(result, rule, *inputs, **kwargs):
+    """Rounded once, after sums in float32."""
+    inputs = [t.double() if isinstance(t, torch.Tensor) else t for t in inputs]
+    exact, sizes = (
+        rule(*inputs, **kwargs),
+        rule(*[t.abs() if isinstance(t, torch.Tensor) else t for t in inputs], **kwargs),
+    )
+    assert result.dtype is torch.bfloat16
+    assert result.shape == exact.shape
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    assert ((result.double() - exact).abs() <= 2**-8 * exact.abs() + 2e-6 * sizes).all()
+
+
+@compiled
+@tiled
+@threaded(SHAPES, ["cut tiles", "one pixel", "bands that do not divide"])
+@pytest.mark.usefixtures("worth")
+def test_shapes(shape, threads):
+    padding = shape[-1]
+    x, weight, bias, g = _inputs(*shape)
+    with using(threads):
+        y, plain = _forward(x, weight, bias, padding), _forward(x, weight, None, padding)
+        grad = native.conv2d_input(g, weight, STRIDE, padding, DILATION, GROUPS)
+    _check(y, torch_functional.conv2d, x, weight, bias, padding=padding)
+    _check(plain, torch_functional.conv2d, x, weight, padding=padding)
+    if all(p < k for p, k in zip(padding, weight.shape[2:], strict=True)):
+        _check(grad, torch_functional.conv_transpose2d, g, weight, padding=padding)
+    else:
+        assert grad is None
+
+
+@compiled
+@tiled
+@pytest.mark.usefixtures("worth")
+def test_kernels_in_any_layout():
+    x, weight, _, _ = _inputs(3, 16, 8, 9, 24, 3, (1, 1))
+    expected = _forward(x, weight, None, (1, 1))
+    turned = weight.flip(2, 3).flip(2, 3)
+    strided = torch.stack([weight, weight], -1)[..., 0]
+    for other in (weight.contiguous(), weight.transpose(0, 1).contiguous().transpose(0, 1), turned, strided):
+        assert torch.equal(_forward(x, other, None, (1, 1)), expected)
+    expanded = weight[:, :1, :1, :1].expand_as(weight)
+    _check(_forward(x, expanded, None, (1, 1)), torch_functional.conv2d, x, expanded, padding=1)
+
+
+@compiled
+@tiled
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("where", ["input", "weight", "bias"])
+@pytest.mark.usefixtures("worth")
+def test_numbers_that_are_not_finite_go_another_way(bad, where):
+    inputs = dict(zip(("input", "weight", "bias"), _inputs(4, 8, 9, 9, 20, 3, (1, 1)), strict=False))
+    inputs[where][(-1,) * inputs[where].dim()] = bad
+    assert _forward(*inputs.values(), (1, 1)) is None
+
+
+@compiled
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
+    x, weight, bias, g = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    x[3, 4, 7, 7] = weight[5, 3, 0, 0] = bad
+    x, weight = x.requires_grad_(), weight.requires_grad_()
+    y, expected = F.conv2d(x, weight, bias, padding=1), torch_functional.conv2d(x, weight, bias, padding=1)
+    assert torch.equal(y.isfinite(), expected.isfinite())
+    ours, theirs = (torch.autograd.grad(t, [x, weight], g) for t in (y, expected))
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.equal(a.isfinite(), b.isfinite())
+
+
+@compiled
+@tiled
+def test_a_convolution_and_its_input_gradient_take_it(monkeypatch):
+    outputs = counted(monkeypatch, native, "conv2d")
+    inputs = [t.requires_grad_() for t in _inputs(16, 16, 16, 16, 32, 3, (1, 1))]
+    g = inputs.pop().detach()
+    y = F.conv2d(*inputs, padding=1)
+    (grad,) = torch.autograd.grad(y, inputs[:1], g)
+    assert all(map(torch.equal, [y, grad], outputs))
+
+
+@compiled
+def test_transforms_and_tangents_go_by_the_formula(monkeypatch):
+    outputs = counted(monkeypatch, native, "conv2d")
+    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    torch.func.vmap(lambda x: F.conv2d(x, weight, bias, padding=1))(x.unsqueeze(1))
+    torch.func.jvp(lambda x: F.conv2d(x, weight, bias, padding=1), (x,), (x,))
+    assert outputs == []
+
+
+@compiled
+@pytest.mark.parametrize("failed", [1, 2], ids=["no memory", "not finite"])
+def test_what_fails_goes_another_way(monkeypatch, failed):
+    class _Library:
+        conv2d_tiles = Mock(argtypes=None, return_value=failed)
+
+    monkeypatch.setattr(native, "load", lambda *files: _Library)
+    monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
+    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    assert _forward(x, weight, bias, (1, 1)) is None
+    assert _Library.conv2d_tiles.called
+
+
+PLAIN = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+ELSEWHERE = {
+    "stride": {"stride": (1, 2)},
+    "dilation": {"dilation": (2, 1)},
+    "groups": {"groups": 2},
+    "negative padding": {"padding": (-1, 1)},
+}
+
+
+@pytest.mark.parametrize("settings", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_what_it_does_not_suit(monkeypatch, settings):
+    monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
+    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    assert native._suits(x, weight, bias, *PLAIN.values())
+    assert not native._suits(x, weight, bias, *(PLAIN | settings).values())
+
+
+def test_which_tensors_it_suits(monkeypatch):
+    monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
+    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    others = {
+        "float32": (x.float(), weight.float(), None),
+        "a weight of another type": (x, weight.float(), None),
+        "a bias of another type": (x, weight, bias.float()),
+        "a bias of another shape": (x, weight, bias[:-1]),
+        "other channels": (x, weight[:, :8], None),
+        "few channels": (x[:, :8], weight[:, :8], None),
+        "channels outermost": (x.contiguous(), weight, None),
+        "small": (x[:1, :, :4, :4], weight, None),
+        "another kernel": (x, weight[..., :2], None),
+        "no picture": (x[0], weight, None),
+        "elsewhere": (x.to("meta"), weight.to("meta"), None),
+    }
+    for name, tensors in others.items():
+        assert not native._suits(*tensors, *PLAIN.values()), name
+    monkeypatch.setattr(native, "multiplies_tiles", lambda: False)
+    assert not native._suits(x, weight, bias, *PLAIN.values())
