@@ -112,6 +112,12 @@ static inline float gelu_back(float g, float z) { return g * gelu_slope(z); }
         free(shift);                                                                                                   \
     }
 
+// Rounded in a loop of their own: where numbers change their size, compilers shuffle them. A float lies there already.
+static inline void narrow_float(const float *wide, float *to, long count) { (void)wide, (void)to, (void)count; }
+static inline void narrow_bfloat16(const float *restrict wide, bfloat16 *restrict to, long count) {
+    for (long i = 0; i < count; i++) to[i] = put_bfloat16(wide[i]);
+}
+
 // A row of dx from its dz.
 #define LAST(T, DZ)                                                                                                    \
     for (long c = 0; c < s->width; c++) {                                                                              \
@@ -131,12 +137,16 @@ static inline float gelu_back(float g, float z) { return g * gelu_slope(z); }
         affine(s, weight, bias, v, scale, shift);                                                                      \
         _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                           \
             SHARE(s->rows)                                                                                             \
+            float *restrict apart = repeated(s, 1);                                                                    \
             for (long row = first; row < last; row++) {                                                                \
                 const T *restrict from = x + row * s->width;                                                           \
                 T *restrict to = y + row * s->width;                                                                   \
+                float *restrict wide = sizeof(T) == sizeof(float) ? (float *)to : apart;                               \
                 for (long c = 0; c < s->width; c++)                                                                    \
-                    to[c] = put_##T(ACTIVATION((get_##T(from[c]) - centre[c]) * scale[c] + shift[c]));                 \
+                    wide[c] = ACTIVATION((get_##T(from[c]) - centre[c]) * scale[c] + shift[c]);                        \
+                narrow_##T(wide, to, s->width);                                                                        \
             }                                                                                                          \
+            free(apart);                                                                                               \
         }                                                                                                              \
         free(centre);                                                                                                  \
     }                                                                                                                  \

@@ -83,6 +83,10 @@ def track(running: tuple[Tensor, Tensor], batch: tuple[Tensor, Tensor], momentum
     return True
 
 
+# Numbers from which on a row is long enough for its loops to run at full speed.
+_LONG = 1024
+
+
 class _Shape(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("rows", "width", "pixels", "channels")]
     _fields_ += [("eps", ctypes.c_double), ("threads", ctypes.c_long)]
@@ -97,6 +101,8 @@ def _described(channels: int, elements: int, eps: float, threads: int):
     pixels, fold = elements // channels, 16 // math.gcd(channels, 16)
     if pixels % fold:
         fold = 1
+    while channels * fold < _LONG and pixels % (2 * fold) == 0:
+        fold *= 2
     return ctypes.byref(_Shape(pixels // fold, channels * fold, pixels, channels, eps, threads))
 
 
