@@ -169,5 +169,5 @@ def orthogonalize(matrix: Tensor, steps: int, dtype: torch.dtype | None = None) 
     x = (x.t() if tall else x).to(dtype or x.dtype)
     for _ in range(steps):
         gram = x @ x.t()
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.t() if tall else x

@@ -56,6 +56,13 @@ def test_resizing_takes_every_pixel_into_account():
     assert torch.allclose(augment.resized(ramp, 16)[0, 0, 0, 1:-1], torch.arange(2.5, 29, 2))
 
 
+@pytest.mark.parametrize("side", [9, 24, 40])
+def test_resizing_is_pytorchs_interpolation(side):
+    images = torch.rand(3, 3, 32, 30)
+    expected = torch.nn.functional.interpolate(images, (side, side), mode="bilinear", antialias=True)
+    assert torch.allclose(augment.resized(images, side), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("side", [9, 16, 20, 27, 32, 40])
 def test_convnet_takes_any_size(pooling, side):
