@@ -1,5 +1,5 @@
 """The weight gradients of a convolution, by ``conv2d_weight_tiles.c`` where the processor multiplies tiles of bfloat16
-numbers and by ``conv2d_weight.c`` elsewhere, and of a linear layer, by the latter."""
+numbers and by ``conv2d_weight.c`` elsewhere, and of a linear layer, by ``linear_weight_tiles.c`` or the latter."""
 
 import ctypes
 from collections.abc import Iterator
@@ -14,8 +14,9 @@ from manualnet.native.call import NAMES, call, channels_last, fits, multiplies_t
 # Products below which the call is over before a compiled path pays, and those that a second thread is woken for.
 _WORTH, _SHARED = 1 << 12, 1 << 21
 
-# Outputs of a linear layer up to which its weight gradient takes half to three quarters of PyTorch's time in float32.
-_FEW = 32
+# Outputs of a linear layer up to which its weight gradient takes half to three quarters of PyTorch's time in float32,
+# and, by tiles, outputs from which on and rows up to which.
+_FEW, _MANY, _ROWS = 32, 64, 2048
 
 
 def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
@@ -41,18 +42,27 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
 
 
 def worth(grad_out: Tensor, x: Tensor) -> bool:
-    """Whether :func:`linear_weight` is for these: in float32 few outputs only, because of many PyTorch's is as fast."""
+    """Whether :func:`linear_weight` is for these: elsewhere PyTorch's product is as fast."""
     (n, o), i = grad_out.shape, x.shape[1]
     if n * o * i < _SHARED or i % 16 or not fits(x) or grad_out.dtype is not x.dtype:
         return False
-    # PyTorch's product multiplies tiles.
-    suits = n % 2 == 0 and not multiplies_tiles() if x.dtype is torch.bfloat16 else o <= _FEW
-    return suits and grad_out.is_contiguous() and x.is_contiguous()
+    return _faster(n, o, x.dtype) and grad_out.is_contiguous() and x.is_contiguous()
+
+
+def _faster(n: int, o: int, dtype: torch.dtype) -> bool:
+    if dtype is torch.float32:
+        return o <= _FEW
+    if multiplies_tiles():
+        return o >= _MANY and n <= _ROWS
+    return n % 2 == 0  # two numbers at a time
 
 
 def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
     """Gᵀ X for G (N, O) and X (N, I), as (O, I) in float32; None where another way must be gone."""
-    kernel = getattr(_library(), f"linear_weight_{NAMES[x.dtype]}", None)
+    if x.dtype is torch.bfloat16 and multiplies_tiles():
+        kernel = getattr(load("numbers.h", "tiles.h", "linear_weight_tiles.c"), "linear_weight_tiles", None)
+    else:
+        kernel = getattr(_library(), f"linear_weight_{NAMES[x.dtype]}", None)
     if kernel is None:
         return None
     (n, o), i = grad_out.shape, x.shape[1]

@@ -5,10 +5,8 @@
 // innermost every place is a tile of its own, for each of the kernel's taps, and the border is tiles of zeros. Three taps
 // in a row slide along a row of the input, so that each step loads two tiles and multiplies three times.
 
-// Blocks of channels taken together, what they may fill of the second cache, and how far ahead memory is asked for.
-enum { GROUP = 16, CACHE = 1 << 20, AHEAD = 128 };
-
-typedef uint32_t vector __attribute__((vector_size(64)));
+// Blocks of channels taken together, and what they may fill of the second cache.
+enum { GROUP = 16, CACHE = 1 << 20 };
 
 // Rows of places, for one, two or three taps: each sum += g's tile times x's at the place, at the next, at the one after.
 #define TAPS(COUNT, LOAD, FIRST, PLACES, STORE)                                                                        \
@@ -38,31 +36,6 @@ TAPS(3, SUM(loadd, 0) SUM(loadd, 1) SUM(loadd, 2), _tile_loadd(3, x, 4 * SIDE); 
      , PLACE(5, TIMES(0, 3) TIMES(1, 4) TIMES(2, 5)) PLACE(3, TIMES(0, 4) TIMES(1, 5) TIMES(2, 3))
            PLACE(4, TIMES(0, 5) TIMES(1, 3) TIMES(2, 4)),
      SUM(stored, 0) SUM(stored, 1) SUM(stored, 2))
-
-static inline vector channels(const uint16_t *from, __mmask16 there) {
-    return (vector)_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, from));
-}
-
-// A place of each lane: a row of the tile is two lanes side by side, or, turned over, a channel. Lanes whose bit in `there`
-// is 0 are not looked at and count as zeros.
-static inline void pack(const uint16_t *const *row, uint32_t there, long offset, long count, uint16_t *to, int turned) {
-    static const vector low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}, high = low + 8;
-    __mmask16 all = count < SIDE ? (1 << count) - 1 : 0xffff;
-    vector tile[SIDE], other[SIDE];
-    for (int l = 0; l < DEEP; l++) _mm_prefetch((const char *)(row[l] + offset + AHEAD), _MM_HINT_T0);
-    for (int i = 0; i < SIDE; i++, there >>= 2)
-        tile[i] = channels(row[2 * i] + offset, there & 1 ? all : 0) |
-                  channels(row[2 * i + 1] + offset, there & 2 ? all : 0) << 16;
-#pragma GCC unroll 4
-    for (int round = 0; round < 4 && turned; round++) {
-        for (int i = 0; i < SIDE / 2; i++) {
-            other[2 * i] = __builtin_shuffle(tile[i], tile[i + SIDE / 2], low);
-            other[2 * i + 1] = __builtin_shuffle(tile[i], tile[i + SIDE / 2], high);
-        }
-        memcpy(tile, other, sizeof tile);
-    }
-    memcpy(to, tile, sizeof tile);
-}
 
 // `rows` rows with `border` zeros beside and rows of zeros where there are none; blocks of channels from `first` to `last`,
 // each a plane.

@@ -9,8 +9,11 @@
 #include <omp.h>
 
 // Rows of a tile, the numbers in each, and in all; and products of tiles after which one should be stored, wherever it be:
-// some 2,000 cycles after the last store the processor (Sapphire Rapids) takes another 1,000 for the next.
-enum { SIDE = 16, DEEP = 2 * SIDE, TILE = SIDE * DEEP, AWAKE = 96 };
+// some 2,000 cycles after the last store the processor (Sapphire Rapids) takes another 1,000 for the next. Numbers ahead
+// that memory is asked for.
+enum { SIDE = 16, DEEP = 2 * SIDE, TILE = SIDE * DEEP, AWAKE = 96, AHEAD = 128 };
+
+typedef uint32_t vector __attribute__((vector_size(64)));
 
 typedef struct {
     long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
@@ -74,4 +77,29 @@ static inline uint32_t row_of(const lanes *all, int count, long p, long h, long 
         row[l] = all->picture[l] + (there ? at * width : 0);
     }
     return inside;
+}
+
+static inline vector channels(const uint16_t *from, __mmask16 there) {
+    return (vector)_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, from));
+}
+
+// A place of each lane: a row of the tile is two lanes side by side, or, turned over, a channel. Lanes whose bit in `there`
+// is 0 are not looked at and count as zeros.
+static inline void pack(const uint16_t *const *row, uint32_t there, long offset, long count, uint16_t *to, int turned) {
+    static const vector low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}, high = low + 8;
+    __mmask16 all = count < SIDE ? (1 << count) - 1 : 0xffff;
+    vector tile[SIDE], other[SIDE];
+    for (int l = 0; l < DEEP; l++) _mm_prefetch((const char *)(row[l] + offset + AHEAD), _MM_HINT_T0);
+    for (int i = 0; i < SIDE; i++, there >>= 2)
+        tile[i] = channels(row[2 * i] + offset, there & 1 ? all : 0) |
+                  channels(row[2 * i + 1] + offset, there & 2 ? all : 0) << 16;
+#pragma GCC unroll 4
+    for (int round = 0; round < 4 && turned; round++) {
+        for (int i = 0; i < SIDE / 2; i++) {
+            other[2 * i] = __builtin_shuffle(tile[i], tile[i + SIDE / 2], low);
+            other[2 * i + 1] = __builtin_shuffle(tile[i], tile[i + SIDE / 2], high);
+        }
+        memcpy(tile, other, sizeof tile);
+    }
+    memcpy(to, tile, sizeof tile);
 }

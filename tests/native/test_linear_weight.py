@@ -17,8 +17,43 @@ pytestmark = compiled
 
 @pytest.fixture(autouse=True)
 def vectors(monkeypatch):
-    """Where the processor multiplies tiles, bfloat16 is PyTorch's."""
+    """As on a processor that does not multiply tiles."""
     monkeypatch.setattr(native, "multiplies_tiles", lambda: False)
+
+
+@pytest.fixture
+def tiles(monkeypatch, vectors):
+    monkeypatch.undo()
+    if not native.multiplies_tiles():
+        pytest.skip("this processor does not multiply tiles")
+
+
+@pytest.mark.parametrize("n", [1, 31, 32, 100, 500, 2048])
+@pytest.mark.parametrize(("o", "i"), [(64, 3072), (70, 1024), (97, 1040), (257, 144)])
+@pytest.mark.usefixtures("tiles")
+def test_tiles_give_the_product_rounded_to_float32(n, o, i):
+    g, x = torch.randn(n, o).bfloat16(), torch.randn(n, i).bfloat16()
+    exact, size = g.double().t() @ x.double(), g.double().abs().t() @ x.double().abs()
+    for threads in (1, 3):
+        with using(threads):
+            product = linear_weight(g, x)
+        assert product.dtype == torch.float32
+        assert ((product - exact).abs() <= 1e-6 * size).all()
+
+
+@pytest.mark.usefixtures("tiles")
+def test_tiles_are_for_many_outputs_and_not_too_many_rows():
+    for n, o, suits in ((500, 64, True), (501, 64, True), (500, 63, False), (2049, 64, False)):
+        assert worth(torch.randn(n, o).bfloat16(), torch.randn(n, 3072).bfloat16()) == suits
+
+
+@pytest.mark.usefixtures("tiles")
+def test_a_nan_stays_among_its_own_tiles_sums():
+    g, x = torch.randn(512, 70).bfloat16(), torch.randn(512, 192).bfloat16()
+    g[300, 5] = float("nan")
+    spoilt = linear_weight(g, x).isnan()
+    assert spoilt[5].all()
+    assert spoilt.sum() == 192
 
 
 @pytest.mark.parametrize(
