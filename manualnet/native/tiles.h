@@ -86,7 +86,8 @@ static inline vector channels(const uint16_t *from, __mmask16 there) {
 // A place of each lane: a row of the tile is two lanes side by side, or, turned over, a channel. Lanes whose bit in `there`
 // is 0 are not looked at and count as zeros.
 static inline void pack(const uint16_t *const *row, uint32_t there, long offset, long count, uint16_t *to, int turned) {
-    static const vector low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}, high = low + 8;
+    static const vector low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+    static const vector high = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
     __mmask16 all = count < SIDE ? (1 << count) - 1 : 0xffff;
     vector tile[SIDE], other[SIDE];
     for (int l = 0; l < DEEP; l++) _mm_prefetch((const char *)(row[l] + offset + AHEAD), _MM_HINT_T0);
@@ -96,8 +97,9 @@ static inline void pack(const uint16_t *const *row, uint32_t there, long offset,
 #pragma GCC unroll 4
     for (int round = 0; round < 4 && turned; round++) {
         for (int i = 0; i < SIDE / 2; i++) {
-            other[2 * i] = __builtin_shuffle(tile[i], tile[i + SIDE / 2], low);
-            other[2 * i + 1] = __builtin_shuffle(tile[i], tile[i + SIDE / 2], high);
+            __m512i a = (__m512i)tile[i], b = (__m512i)tile[i + SIDE / 2];
+            other[2 * i] = (vector)_mm512_permutex2var_epi32(a, (__m512i)low, b);
+            other[2 * i + 1] = (vector)_mm512_permutex2var_epi32(a, (__m512i)high, b);
         }
         memcpy(tile, other, sizeof tile);
     }
