@@ -2,13 +2,13 @@
 // of x[n][p + i][q + j][c] times w[o][i][j][c].
 //
 // A product of tiles is 16 places by 16 output channels, summed over 32 channels. The places are the same one in 16
-// pictures, or in bands of fewer pictures, so every place is a tile of its own. Four neighbours' sums stay in registers: with
-// the three taps of a row loaded, each of six tiles of the input goes to all the sums that it belongs to.
+// pictures, or in bands of fewer pictures, so every place is a tile of its own. The sums of two neighbours and of two blocks of
+// output channels stay in registers while taps and channels run.
 
-// Blocks of input and of weights that stay in the second cache.
+// What input and weights taken together may fill of the second cache, and the neighbours.
 enum { INPUT = 1024 * 1024, WEIGHTS = 640 * 1024, PAIR = 2 };
 
-// y's tiles: 0 and 1 of the first place, 2 and 3 of the second; those of the two blocks of weights are 4 and 5.
+// Tiles 0 and 1 are the first place's sums, 2 and 3 the second's; 4 and 5 are weights, 6 and 7 input.
 static void two_by_two(const uint16_t *x, const uint16_t *w, const float *bias, float *sums, long blocks, long rows,
                        long x_row) {
     long step = blocks * TILE, since = 0;
@@ -42,7 +42,8 @@ static void two_by_two(const uint16_t *x, const uint16_t *w, const float *bias, 
 
 static inline __mmask32 first_of(long count, long most) { return count >= most ? (1ull << most) - 1 : (1ul << count) - 1; }
 
-// `rows` rows with `border` zeros beside and rows of zeros where there are none; a block of 32 channels is a plane.
+// `rows` rows with `border` zeros beside and rows of zeros where there are none; a place's blocks of 32 channels lie
+// side by side.
 static void pack_input(const lanes *all, long h, long w, long c, long rows, long border, uint16_t *to) {
     for (long p = 0; p < rows; p++) {
         const uint16_t *row[SIDE];
@@ -63,6 +64,34 @@ static void pack_weight(const uint16_t *w, const long *strides, long outputs, lo
         for (long c = 0; c < least(inputs, DEEP); c++) to[c / 2 * DEEP + 2 * o + c % 2] = w[o * strides[0] + c * strides[1]];
 }
 
+// The tiles of 32 output channels from o on, in the order in which they are multiplied; the bias in every row of two tiles.
+static void pack_weights(const uint16_t *w, const uint16_t *bias, const shape *s, const long *strides, long o, uint16_t *to,
+                         float *biases) {
+    for (long i = 0; i < s->kh; i++)
+        for (long c = 0; c < s->c; c += DEEP)
+            for (long j = 0; j < 3; j++)
+                for (long at = o; at < o + DEEP; at += SIDE, to += TILE)
+                    pack_weight(w + at * strides[0] + c * strides[1] + i * strides[2] + j * strides[3], strides, s->o - at,
+                                s->c - c, to);
+    for (long i = 0; i < 2 * SIDE * SIDE; i++) {
+        long at = o + i / (SIDE * SIDE) * SIDE + i % SIDE;
+        biases[i] = bias && at < s->o ? get_bfloat16(bias[at]) : 0;
+    }
+}
+
+// A place's sums rounded, to the lanes that are there; whether any is not finite.
+static int round_off(const float *sums, uint16_t *const *row, uint32_t inside, long offset, __mmask32 there) {
+    int bad = 0;
+    for (int l = 0; l < SIDE; l++) {
+        if (!(inside >> l & 1)) continue;
+        __m512 low = _mm512_load_ps(sums + l * SIDE), high = _mm512_load_ps(sums + (SIDE + l) * SIDE);
+        enum { INFINITE = 0x18, NAN_ = 0x81 };
+        bad |= _mm512_fpclass_ps_mask(low, INFINITE | NAN_) | _mm512_fpclass_ps_mask(high, INFINITE | NAN_);
+        _mm512_mask_storeu_epi16(row[l] + offset, there, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+    return bad;
+}
+
 // Weights are at w[o strides[0] + c strides[1] + i strides[2] + j strides[3]]. 1 where memory is short, 2 where a result is
 // not finite: a border of zeros meets infinite weights, too.
 int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uint16_t *y, const shape *s, const long *strides,
@@ -81,7 +110,7 @@ int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uin
     {
         uint16_t *xs = failed ? 0 : aligned_alloc(64, ((tall + s->kh - 1) * x_row + c_all * TILE) * 2);
         float sums[2 * PAIR * SIDE * SIDE] __attribute__((aligned(64)));
-        __mmask16 bad = 0;
+        int bad = 0;
 #pragma omp barrier
         if (!xs) {
 #pragma omp atomic write
@@ -90,20 +119,8 @@ int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uin
 #pragma omp barrier
         if (!failed) {
 #pragma omp for
-            for (long o = 0; o < o_all; o++) {
-                uint16_t *to = weights + o * w_block;
-                for (long i = 0; i < s->kh; i++)
-                    for (long c = 0; c < c_all; c++)
-                        for (long j = 0; j < 6; j++, to += TILE) {
-                            long at = o * DEEP + j % 2 * SIDE;
-                            pack_weight(w + at * strides[0] + c * DEEP * strides[1] + i * strides[2] + j / 2 * strides[3], strides,
-                                        s->o - at, s->c - c * DEEP, to);
-                        }
-                for (long i = 0; i < 2 * SIDE * SIDE; i++) {
-                    long at = o * DEEP + i / (SIDE * SIDE) * SIDE + i % SIDE;
-                    biases[o * 2 * SIDE * SIDE + i] = bias && at < s->o ? get_bfloat16(bias[at]) : 0;
-                }
-            }
+            for (long o = 0; o < o_all; o++)
+                pack_weights(w, bias, s, strides, o * DEEP, weights + o * w_block, biases + o * 2 * SIDE * SIDE);
             configure();
 #pragma omp for
             for (long unit = 0; unit < units; unit++) {
@@ -123,14 +140,8 @@ int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uin
                                                biases + o * 2 * SIDE * SIDE, sums, c_all, s->kh, x_row);
                                     __mmask32 there = first_of(s->o - o * DEEP, DEEP);
                                     for (long m = 0; m < least(PAIR, s->ow); m++)
-                                        for (int l = 0; l < SIDE; l++) {
-                                            if (!(inside >> l & 1)) continue;
-                                            const float *sum = sums + (m * 2 * SIDE + l) * SIDE;
-                                            __m512 low = _mm512_load_ps(sum), high = _mm512_load_ps(sum + SIDE * SIDE);
-                                            bad |= _mm512_fpclass_ps_mask(low, 0x99) | _mm512_fpclass_ps_mask(high, 0x99);
-                                            _mm512_mask_storeu_epi16((uint16_t *)row[l] + (q + m) * s->o + o * DEEP, there,
-                                                                     (__m512i)_mm512_cvtne2ps_pbh(high, low));
-                                        }
+                                        bad |= round_off(sums + m * 2 * SIDE * SIDE, (uint16_t *const *)row, inside,
+                                                         (q + m) * s->o + o * DEEP, there);
                                 }
                             }
                         }
