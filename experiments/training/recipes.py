@@ -56,7 +56,7 @@ _RECIPES: dict[str, dict] = {
 _EPOCHS = {
     "airbench94": {"cifar10": 8.0, "embedded": 8.0},
     "fast94": {"cifar10": 12.0, "embedded": 8.0},
-    "fast95": {"cifar10": 18.0, "embedded": 8.0},
+    "fast95": {"cifar10": 24.0, "embedded": 8.0},
     "fast96": {"cifar10": 32.0, "embedded": 8.0},
     "linear": {"cifar10": 50.0, "embedded": 10.0},
     "two_layer": {"cifar10": 20.0, "embedded": 15.0},
