@@ -37,6 +37,9 @@ TAPS(3, SUM(loadd, 0) SUM(loadd, 1) SUM(loadd, 2), _tile_loadd(3, x, 4 * SIDE); 
            PLACE(4, TIMES(0, 5) TIMES(1, 3) TIMES(2, 4)),
      SUM(stored, 0) SUM(stored, 1) SUM(stored, 2))
 
+typedef void (*taps)(const uint16_t *, const uint16_t *, float *, long, long, long, long, long);
+static const taps taps_of[] = {taps1, taps2, taps3};
+
 // `rows` rows with `border` zeros beside and rows of zeros where there are none; blocks of channels from `first` to `last`,
 // each a plane.
 static void pack_rows(const lanes *all, long h, long w, long c, long rows, long border, long first, long last, uint16_t *to,
@@ -69,24 +72,26 @@ int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, uint16_t *dw, cons
     if (failed) return 1;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
+        // Perhaps fewer threads came than were asked for.
         float *sum = sums + omp_get_thread_num() * size;
-        memset(sum, 0, size * sizeof(float));
+        for (long t = omp_get_thread_num(); t < threads; t += omp_get_num_threads())
+            memset(sums + t * size, 0, size * sizeof(float));
         uint16_t *xs = aligned_alloc(64, c_group * x_block * 2), *gs = aligned_alloc(64, o_group * g_block * 2);
         if (!xs || !gs) {
 #pragma omp atomic write
             failed = 1;
         }
+#pragma omp barrier
         configure();
 #pragma omp for schedule(static)
-        for (long unit = 0; unit < units * (xs && gs); unit++) {
+        for (long unit = 0; unit < (failed ? 0 : units); unit++) {
             lanes xl = lanes_of(x, s->n, s->h, s->w, s->c, unit * DEEP, DEEP, bands, band * s->sh, s->ph);
             lanes gl = lanes_of(g, s->n, s->oh, s->ow, s->o, unit * DEEP, DEEP, bands, band, 0);
             for (long first = 0; first < band; first += tall) {
                 long rows = least(tall, band - first);
                 for (long cg = 0; cg < c_all; cg += c_group) {
                     long c_last = least(cg + c_group, c_all);
-                    pack_rows(&xl, s->h, s->w, s->c, (rows - 1) * s->sh + reach, s->pw, cg, c_last, xs,
-                              x_block, 0);
+                    pack_rows(&xl, s->h, s->w, s->c, (rows - 1) * s->sh + reach, s->pw, cg, c_last, xs, x_block, 0);
                     for (long og = 0; og < o_all; og += o_group) {
                         long o_last = least(og + o_group, o_all);
                         pack_rows(&gl, s->oh, s->ow, s->o, rows, 0, og, o_last, gs, g_block, 1);
@@ -95,9 +100,7 @@ int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, uint16_t *dw, cons
                                 for (long i = 0; i < s->kh; i++)
                                     for (long j = 0, many; j < s->kw; j += many) {
                                         many = s->sw == 1 && s->dw == 1 ? least(3, s->kw - j) : 1;
-                                        (many == 3   ? taps3
-                                         : many == 2 ? taps2
-                                                     : taps1)(
+                                        taps_of[many - 1](
                                             xs + (c - cg) * x_block + (i * s->dh * width + j * s->dw) * TILE,
                                             gs + (o - og) * g_block,
                                             sum + (i * s->kw + j) * tap + (o * c_all + c) * SIDE * SIDE, rows, s->ow,
