@@ -36,6 +36,8 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dila
 
 def conv2d_input(grad_out: Tensor, weight: Tensor, stride, padding, dilation, groups) -> Tensor | None:
     """Σ_o Σ_k w[o,c,k] g[n,o,q+pad−k]: a convolution that sees the kernel turned round, from the other side."""
+    if grad_out.dtype is not torch.bfloat16 or not multiplies_tiles():
+        return None  # before the kernel is turned, which copies it
     turned = weight.flip(2, 3).transpose(0, 1)
     border = [k - 1 - p for k, p in zip(weight.shape[2:], padding, strict=True)]
     return conv2d(grad_out, turned, None, stride, border, dilation, groups)
