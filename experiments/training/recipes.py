@@ -29,7 +29,7 @@ _RECIPES: dict[str, dict] = {
     "airbench94": {},
     "fast94": _FAST,
     "fast95": _FAST | {"width": 320, "convolutions": 3, "crop": 3},
-    "fast96": _FAST | {"width": 384, "convolutions": 3, "crop": 4, "cutout": 12},
+    "fast96": _FAST | {"width": 512, "convolutions": 3, "crop": 4, "cutout": 12},
     "linear": _PERCEPTRON
     | {
         "learning_rate": 0.003,
@@ -57,7 +57,7 @@ _EPOCHS = {
     "airbench94": {"cifar10": 8.0, "embedded": 8.0},
     "fast94": {"cifar10": 12.0, "embedded": 8.0},
     "fast95": {"cifar10": 24.0, "embedded": 8.0},
-    "fast96": {"cifar10": 32.0, "embedded": 8.0},
+    "fast96": {"cifar10": 48.0, "embedded": 8.0},
     "linear": {"cifar10": 50.0, "embedded": 10.0},
     "two_layer": {"cifar10": 20.0, "embedded": 15.0},
     "mlp": {"cifar10": 40.0, "embedded": 15.0},
