@@ -1,18 +1,10 @@
 // Batch normalisation, alone or with ReLU or GELU after it, over pixels of channels: x is (pixels, c), and each pass
 // reads it once.
 //
-// z = (x - mean) scale + bias with scale = weight / sqrt(v + eps), and y = z, relu(z) or gelu(z). Several pixels make
-// one row where that fills whole vectors. Sums are taken in float over a few rows, and beyond that in double.
-
-#include <stdlib.h>
+// Several pixels make one row where that fills whole vectors: `width` is channels times the pixels of a row. Sums are
+// taken in float over a few rows, and beyond that in double.
 
 enum { FEW = 16, TOGETHER = 4, SAMPLE = 64 };
-
-typedef struct {
-    long rows, width, pixels, channels; // width = channels times the pixels of a row
-    double eps;
-    long threads;
-} shape;
 
 // Numbers for every place of a row: `count` vectors of `width`, each a channel's number repeated.
 static float *repeated(const shape *s, int count) { return calloc(count * s->width, sizeof(float)); }
@@ -23,8 +15,8 @@ static void repeat(float *row, const shape *s) {
 
 static void affine(const shape *s, const float *weight, const float *bias, const float *v, float *scale, float *shift) {
     for (long c = 0; c < s->channels; c++) {
-        scale[c] = (float)((weight ? weight[c] : 1.0) / sqrt(v[c] + s->eps));
-        shift[c] = bias ? bias[c] : 0.0f;
+        scale[c] = scale_of(weight, v, c, s->eps);
+        shift[c] = shift_of(bias, c);
     }
     repeat(scale, s);
     repeat(shift, s);
@@ -40,14 +32,6 @@ static void gather(double *sums, const shape *s) {
             sums[k * s->width + c] = total;
         }
 }
-
-// An activation after it, and a cotangent brought back through it. Where that takes long it is done once, and kept.
-enum { none_takes_long = 0, relu_takes_long = 0, gelu_takes_long = 1 };
-static inline float none(float z) { return z; }
-static inline float none_back(float g, float z) { return (void)z, g; }
-static inline float relu(float z) { return z < 0.0f ? 0.0f : z; }
-static inline float relu_back(float g, float z) { return z <= 0.0f ? 0.0f : g; }
-static inline float gelu_back(float g, float z) { return g * gelu_slope(z); }
 
 // Two sums down every column. A few rows go by together, each read from end to end, as memory likes it: `FIRST` is done
 // with them, and then `TERMS` sets `one` and `two` for element i, which lies in column c.
@@ -112,19 +96,6 @@ static inline float gelu_back(float g, float z) { return g * gelu_slope(z); }
         free(shift);                                                                                                   \
     }
 
-// Rounded in a loop of their own: where numbers change their size, compilers shuffle them. A float lies there already.
-static inline void narrow_float(const float *wide, float *to, long count) { (void)wide, (void)to, (void)count; }
-static inline void narrow_bfloat16(const float *restrict wide, bfloat16 *restrict to, long count) {
-    for (long i = 0; i < count; i++) to[i] = put_bfloat16(wide[i]);
-}
-
-// A row of dx from its dz.
-#define LAST(T, DZ)                                                                                                    \
-    for (long c = 0; c < s->width; c++) {                                                                              \
-        float centred = get_##T(at[c]) - centre[c], dz = DZ;                                                           \
-        to[c] = put_##T((dz - mean_dz[c]) * scale[c] + centred * slope[c] + lift[c]);                                  \
-    }
-
 #define KERNELS(T, ACTIVATION)                                                                                         \
     /* y from given mean and v; with `training` they are computed first. */                                            \
     void batch_norm_##ACTIVATION##_##T(const T *x, T *y, const float *weight, const float *bias, float *mean,          \
@@ -137,37 +108,22 @@ static inline void narrow_bfloat16(const float *restrict wide, bfloat16 *restric
         affine(s, weight, bias, v, scale, shift);                                                                      \
         _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                           \
             SHARE(s->rows)                                                                                             \
-            float *restrict apart = repeated(s, 1);                                                                    \
+            float *apart = sizeof(T) == sizeof(float) ? NULL : repeated(s, 1);                                         \
             for (long row = first; row < last; row++) {                                                                \
-                const T *restrict from = x + row * s->width;                                                           \
-                T *restrict to = y + row * s->width;                                                                   \
-                float *restrict wide = sizeof(T) == sizeof(float) ? (float *)to : apart;                               \
-                for (long c = 0; c < s->width; c++)                                                                    \
-                    wide[c] = ACTIVATION((get_##T(from[c]) - centre[c]) * scale[c] + shift[c]);                        \
-                narrow_##T(wide, to, s->width);                                                                        \
+                const long at = row * s->width;                                                                        \
+                ACTIVATION##_stretch_##T(x + at, y + at, apart, centre, scale, shift, s->width);                       \
             }                                                                                                          \
             free(apart);                                                                                               \
         }                                                                                                              \
         free(centre);                                                                                                  \
     }                                                                                                                  \
                                                                                                                        \
-    /* dz of a few rows: dy brought back through the activation. */                                                    \
-    static __attribute__((noinline)) void ACTIVATION##_dz_##T(const T *restrict dy, const T *restrict x,               \
-                                                              float *restrict dz, const float *restrict centre,        \
-                                                              const float *restrict scale, const float *restrict shift,\
-                                                              long rows, long width) {                                 \
-        for (long k = 0; k < rows; k++)                                                                                \
-            for (long c = 0; c < width; c++) {                                                                         \
-                const long i = k * width + c;                                                                          \
-                dz[i] = ACTIVATION##_back(get_##T(dy[i]), (get_##T(x[i]) - centre[c]) * scale[c] + shift[c]);          \
-            }                                                                                                          \
-    }                                                                                                                  \
-                                                                                                                       \
-    /* dx (unless null), dweight and dbias; d_mean and d_v are the cotangents of the statistics. */                    \
+    /* dx (unless null), dweight and dbias; d_mean and d_v are the cotangents of the statistics. Without `training` */ \
+    /* the statistics are constants, and only the direct path to dx is left. */                                        \
     void batch_norm_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const float *weight,                   \
                                                 const float *bias, const float *mean, const float *v,                  \
                                                 const float *d_mean, const float *d_v, float *dweight, float *dbias,   \
-                                                const shape *s) {                                                      \
+                                                long training, const shape *s) {                                       \
         float *restrict centre = repeated(s, 6), *restrict scale = centre + s->width;                                  \
         float *restrict shift = scale + s->width, *restrict mean_dz = shift + s->width;                                \
         float *restrict slope = mean_dz + s->width, *restrict lift = slope + s->width;                                 \
@@ -188,23 +144,19 @@ static inline void narrow_bfloat16(const float *restrict wide, bfloat16 *restric
             double squared = (double)v[c] + s->eps, sum_dz = sums[c], sum_dzc = sums[s->width + c];                    \
             dweight[c] = (float)(sum_dzc / sqrt(squared));                                                             \
             dbias[c] = (float)sum_dz;                                                                                  \
-            mean_dz[c] = (float)(sum_dz / m);                                                                          \
-            slope[c] = (float)((2.0 * d_v[c] - scale[c] * sum_dzc / squared) / m);                                     \
-            lift[c] = (float)(d_mean[c] / m);                                                                          \
+            mean_dz[c] = training ? (float)(sum_dz / m) : 0.0f;                                                        \
+            slope[c] = training ? (float)((2.0 * d_v[c] - scale[c] * sum_dzc / squared) / m) : 0.0f;                   \
+            lift[c] = training ? (float)(d_mean[c] / m) : 0.0f;                                                        \
         }                                                                                                              \
         free(sums);                                                                                                    \
         repeat(mean_dz, s);                                                                                            \
         repeat(slope, s);                                                                                              \
         repeat(lift, s);                                                                                               \
-        /* dx = (dz - mean_dz) scale + (x - mean) slope + lift. */                                                     \
         _Pragma("omp parallel num_threads(s->threads) if(dx && s->threads > 1)") {                                     \
             SHARE((dx ? s->rows : 0))                                                                                  \
-            for (long row = first; row < last; row++) {                                                                \
-                const T *restrict g = dy + row * s->width, *restrict at = x + row * s->width;                          \
-                T *restrict to = dx + row * s->width;                                                                  \
-                if (keep) LAST(T, get_##T(to[c]))                                                                      \
-                else LAST(T, ACTIVATION##_back(get_##T(g[c]), centred * scale[c] + shift[c]))                          \
-            }                                                                                                          \
+            for (long at = first * s->width; at < last * s->width; at += s->width)                                     \
+                ACTIVATION##_dx_##T(dy + at, x + at, dx + at, keep, centre, scale, shift, mean_dz, slope, lift,        \
+                                    s->width);                                                                         \
         }                                                                                                              \
         free(centre);                                                                                                  \
     }

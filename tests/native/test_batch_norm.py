@@ -33,6 +33,17 @@ SHAPES = {
     "one picture": (1, 65, 16, 16),
     "spread over threads": (40, 24, 9, 8),
 }
+# Each channel has its plane; several of small planes make one stretch, and long ones are cut.
+PLANES = {
+    "small planes": (6, 24, 3, 3),
+    "channels left over": (3, 37, 7, 7),
+    "a plane fills a stretch": (2, 5, 32, 64),
+    "cut planes": (2, 3, 50, 90),
+    "one plane": (1, 1, 70, 70),
+    "signals": (16, 24, 50),
+    "volumes": (4, 6, 5, 4, 3),
+    "planes spread over threads": (40, 24, 9, 8),
+}
 RESULTS = "y", "mean", "variance", "∂L/∂x", "∂L/∂weight", "∂L/∂bias"
 DATA = {
     "usual": lambda x: 3 * x + 2,
@@ -45,8 +56,21 @@ DATA = {
 }
 
 
-def _laid(x):
+def _pixels(x):
+    """Channels innermost."""
     return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+
+def _planes(x):
+    return x.contiguous() if x.dim() > 2 else x.unsqueeze(2)
+
+
+LAYOUTS = {"pixels": _pixels, "planes": _planes}
+
+
+@pytest.fixture(params=LAYOUTS.values(), ids=LAYOUTS)
+def laid(request):
+    return request.param
 
 
 def _parameters(c, dtype=torch.float32):
@@ -120,7 +144,16 @@ def _compare(function, x, g, threads=1):
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @threaded(SHAPES, ["odd matrix", "two pixels a row", "few rows", "one picture", "spread over threads"])
 def test_shapes(ran, function, dtype, shape, threads):
-    x, g = (_laid(normal(*shape, seed=seed, dtype=dtype)) for seed in (1, 2))
+    x, g = (_pixels(normal(*shape, seed=seed, dtype=dtype)) for seed in (1, 2))
+    _compare(function, 3 * x + 2, g, threads)
+    assert ran() == (1, 1)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@threaded(PLANES, ["channels left over", "cut planes", "planes spread over threads"])
+def test_shapes_of_planes(ran, function, dtype, shape, threads):
+    x, g = (normal(*shape, seed=seed, dtype=dtype) for seed in (1, 2))
     _compare(function, 3 * x + 2, g, threads)
     assert ran() == (1, 1)
 
@@ -129,17 +162,17 @@ def test_shapes(ran, function, dtype, shape, threads):
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("data", DATA.values(), ids=DATA)
 @pytest.mark.parametrize("shape", [(40, 24, 8, 8), (700, 33)], ids=str)
-def test_data(ran, function, dtype, data, shape):
-    x, g = (_laid(normal(*shape, seed=seed)) for seed in (1, 2))
+def test_data(laid, ran, function, dtype, data, shape):
+    x, g = (laid(normal(*shape, seed=seed)) for seed in (1, 2))
     _compare(function, data(x).to(dtype), g.to(dtype))
     assert ran() == (1, 1)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
-def test_a_constant_channel(function, dtype):
+def test_a_constant_channel(laid, function, dtype):
     """It becomes the bias; its gradient is that of a plain factor 1/√ε."""
-    x, g = (_laid(normal(8, 24, 8, 8, seed=seed, dtype=dtype)) for seed in (1, 2))
+    x, g = (laid(normal(8, 24, 8, 8, seed=seed, dtype=dtype)) for seed in (1, 2))
     x[:, 5] = 2.5
     parameters = _parameters(24)
     y, mean, v, grad_x, grad_weight, _ = _run(function.apply, x, parameters, g)
@@ -153,8 +186,8 @@ def test_a_constant_channel(function, dtype):
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")], ids=str)
 @pytest.mark.parametrize("place", [(0, 5, 0, 0), (3, 5, 7, 7)], ids=["first picture", "last picture"])
-def test_a_bad_number_spoils_its_channel_alone(function, bad, place):
-    x, g = (_laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
+def test_a_bad_number_spoils_its_channel_alone(laid, function, bad, place):
+    x, g = (laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
     parameters = _parameters(24)
     good = _run(function.apply, x, parameters, g)
     x[place] = bad
@@ -168,8 +201,8 @@ def test_a_bad_number_spoils_its_channel_alone(function, bad, place):
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("place", [(0, 5, 0, 0), (3, 5, 7, 7)], ids=["first", "last"])
-def test_a_bad_cotangent_spoils_its_channel_alone(function, place):
-    x, g = (_laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
+def test_a_bad_cotangent_spoils_its_channel_alone(laid, function, place):
+    x, g = (laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
     g[place] = float("nan")
     grad_x, *grads = _run(function.apply, x, _parameters(24), g)[3:]
     for grad in (grad_x.transpose(0, 1), *grads):
@@ -180,9 +213,9 @@ def test_a_bad_cotangent_spoils_its_channel_alone(function, place):
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("given", [(True, False), (False, True), (False, False)], ids=["weight", "bias", "neither"])
 @pytest.mark.parametrize("kind", ["float32", "half"])
-def test_parameters_may_be_missing_or_half(function, given, kind):
+def test_parameters_may_be_missing_or_half(laid, function, given, kind):
     dtype = torch.bfloat16 if kind == "half" else torch.float32
-    x, g = (_laid(normal(4, 24, 8, 8, seed=seed, dtype=torch.bfloat16)) for seed in (1, 2))
+    x, g = (laid(normal(4, 24, 8, 8, seed=seed, dtype=torch.bfloat16)) for seed in (1, 2))
     weight, bias = (p if there else None for p, there in zip(_parameters(24, dtype), given, strict=True))
 
     def run(x, weight, bias, apply):
@@ -201,9 +234,9 @@ def test_parameters_may_be_missing_or_half(function, given, kind):
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("needs", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (0, 1, 1)], ids=str)
-def test_only_what_is_needed_is_computed(monkeypatch, function, needs):
+def test_only_what_is_needed_is_computed(laid, monkeypatch, function, needs):
     returned = counted(monkeypatch, native, "backward")
-    x, g = (_laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
+    x, g = (laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
     leaves = [t.detach().requires_grad_() for t in (x, *_parameters(24))]
     every = torch.autograd.grad(function.apply(*leaves, 1e-5)[0], leaves, g)
     some = [leaf.detach().requires_grad_(bool(need)) for leaf, need in zip(leaves, needs, strict=True)]
@@ -217,6 +250,7 @@ def test_only_what_is_needed_is_computed(monkeypatch, function, needs):
 COTANGENTS = {
     "expanded": lambda g: g[:1, :1, :1, :1].expand_as(g),
     "channels first": lambda g: g.contiguous(),
+    "channels last": _pixels,
     "transposed": lambda g: g.mT.contiguous().mT,
     "of a concatenation": lambda g: torch.cat([g, g], 1)[:, 24:],
 }
@@ -224,18 +258,18 @@ COTANGENTS = {
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("lay", COTANGENTS.values(), ids=COTANGENTS)
-def test_cotangents_come_in_any_layout(ran, function, lay):
-    x, g = (_laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
+def test_cotangents_come_in_any_layout(laid, ran, function, lay):
+    x, g = (laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
     g = lay(g)
-    ours, same = (_run(function.apply, x, _parameters(24), cotangent) for cotangent in (g, _laid(g.clone())))
+    ours, same = (_run(function.apply, x, _parameters(24), cotangent) for cotangent in (g, laid(g.clone())))
     assert ran() == (2, 2)
     for a, b in zip(ours, same, strict=True):
         assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
-def test_nothing_is_written_to(function):
-    tensors = [_laid(normal(4, 24, 8, 8, seed=1)), *_parameters(24), _laid(normal(4, 24, 8, 8, seed=2))]
+def test_nothing_is_written_to(laid, function):
+    tensors = [laid(normal(4, 24, 8, 8, seed=1)), *_parameters(24), laid(normal(4, 24, 8, 8, seed=2))]
     before = [t.clone() for t in tensors]
     x, *parameters, g = tensors
     first, second = (_run(function.apply, x, parameters, g) for _ in range(2))
@@ -245,8 +279,8 @@ def test_nothing_is_written_to(function):
 
 @pytest.mark.parametrize("function", [F.batch_norm, F.batch_norm_gelu, F.batch_norm_relu])
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
-def test_running_statistics_are_those_of_the_formula(ran, function, dtype):
-    x = _laid(3 * normal(8, 24, 8, 8, dtype=dtype) + 1)
+def test_running_statistics_are_those_of_the_formula(laid, ran, function, dtype):
+    x = laid(3 * normal(8, 24, 8, 8, dtype=dtype) + 1)
     mean, var = torch.zeros(24), torch.ones(24)
     function(x, mean, var, *_parameters(24), training=True, momentum=0.3)
     assert ran() == (1, 0)
@@ -255,16 +289,47 @@ def test_running_statistics_are_those_of_the_formula(ran, function, dtype):
     torch.testing.assert_close(var.double(), 0.7 + 0.3 * wide.var((0, 2, 3)), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("needs", [(1, 1, 1), (1, 0, 0), (0, 1, 1)], ids=str)
+@pytest.mark.parametrize("shape", [(8, 24, 8, 8), (700, 33)], ids=str)
+def test_in_evaluation_the_statistics_are_constants(laid, ran, dtype, needs, shape):
+    x, g = (laid(normal(*shape, seed=seed, dtype=dtype)) for seed in (1, 2))
+    mean, var = normal(shape[1], seed=3), normal(shape[1], seed=4).square() + 0.1
+
+    def gradients(function, kind):
+        leaves = [
+            t.to(kind or t.dtype).detach().requires_grad_(bool(need)) for t, need in zip(given, needs, strict=True)
+        ]
+        y = function(leaves[0], mean.to(kind), var.to(kind), *leaves[1:])
+        return torch.autograd.grad(y, [leaf for leaf in leaves if leaf.requires_grad], g.to(y.dtype))
+
+    given = x, *_parameters(shape[1])
+    ours, exact = gradients(F.batch_norm, None), gradients(torch.nn.functional.batch_norm, torch.float64)
+    assert ran() == (0, 1)
+    for a, e in zip(ours, exact, strict=True):
+        bound = torch.finfo(a.dtype).eps * e.abs().max() * (1 if a.dim() > 1 else 8)
+        assert ((a.double() - e).abs() <= bound).all()
+
+
+def test_in_evaluation_a_bad_cotangent_spoils_its_place_alone(laid):
+    x, g = (laid(normal(4, 24, 8, 8, seed=seed)) for seed in (1, 2))
+    g[1, 5, 3, 3] = float("nan")
+    x.requires_grad_()
+    F.batch_norm(x, torch.zeros(24), torch.ones(24)).backward(g)
+    assert torch.equal(x.grad.isfinite(), g.isfinite())
+
+
 def _refused():
-    x = _laid(normal(4, 24, 8, 8))
+    x = normal(4, 24, 8, 8)
     return {
-        "few": _laid(x[:2, :2, :2, :2]),
-        "channels first": x.contiguous(),
+        "few": _pixels(x[:2, :2, :2, :2]),
+        "few planes": x[:2, :2, :2, :2].contiguous(),
         "a slice": x[:, :, 1:],
+        "a slice of pixels": _pixels(x)[:, :, 1:],
         "double": x.double(),
         "float16": x.half(),
         "a transposed matrix": normal(64, 100).t(),
-        "a signal": normal(10, 24, 20),
+        "a transposed signal": normal(10, 20, 24).mT,
     }
 
 

@@ -97,6 +97,10 @@ class BatchNormEvaluation(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, mean, v, weight, bias = ctx.saved_tensors
+        need_x, _, _, *needs, _ = ctx.needs_input_grad
+        if plain(grad_out, *ctx.saved_tensors) and native.applies(x):
+            grads = native.backward(grad_out, x, weight, bias, mean, v, ctx.eps, None, (need_x, *needs))
+            return grads[0], None, None, *grads[1:], None
         axes = axes_of(x)
         g, wide, mean, v, wide_weight = widen(grad_out, x, mean, v, weight)
         r = (v + ctx.eps).rsqrt()

@@ -1,0 +1,132 @@
+// Batch normalisation, alone or with ReLU or GELU after it, of planes: x is `rows` pictures of `channels` planes of
+// `width` numbers each.
+//
+// A thread does a channel from the first pass to the last, so that its numbers stay in the cache; of small planes
+// several channels at once, so that memory is read, and vectors are filled, in long stretches. Sums are taken in float
+// over a short part of a plane, and beyond that in double.
+
+enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
+
+static inline long least(long a, long b) { return a < b ? a : b; }
+
+// The channels from c on, `count` of them at a time.
+#define CHANNELS(...)                                                                                                  \
+    _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                               \
+        const long together = least(MANY, 1 + (LONG - 1) / s->width);                                                  \
+        SHARE(s->channels)                                                                                             \
+        for (long c = first; c < last; c += together) {                                                                \
+            const long count = least(together, last - c);                                                              \
+            __VA_ARGS__                                                                                                \
+        }                                                                                                              \
+    }
+
+// A stretch has `length` numbers from `at` on: these channels' planes in one picture, or a part of a long one.
+#define STRETCH                                                                                                        \
+    for (long row = 0; row < s->rows; row++)                                                                           \
+        for (long from = 0, all = count * s->width, at, length;                                                        \
+             from < all && (at = (row * s->channels + c) * s->width + from, length = least(MOST, all - from));         \
+             from += MOST)
+
+// A number of channel c + k beside every number of a stretch.
+#define COLUMN(NAME, VALUE)                                                                                            \
+    for (long k = 0; k < count; k++) {                                                                                 \
+        const float value = (float)(VALUE);                                                                            \
+        for (long i = 0; i < least(s->width, MOST); i++) NAME[k * s->width + i] = value;                               \
+    }
+
+// Two sums over each channel: `FIRST` is done with a stretch, and then `TERMS` sets `one` and `two` for its element i.
+#define SUMS(FIRST, TERMS)                                                                                             \
+    double sum1[MANY] = {0}, sum2[MANY] = {0};                                                                         \
+    STRETCH {                                                                                                          \
+        const long each = least(s->width, SHORT);                                                                      \
+        FIRST;                                                                                                         \
+        for (long start = 0; start < length; start += each) {                                                          \
+            const long k = count > 1 ? start / each : 0, end = least(start + each, length);                            \
+            float add1 = 0.0f, add2 = 0.0f;                                                                            \
+            _Pragma("omp simd reduction(+ : add1, add2)") for (long i = start; i < end; i++) {                         \
+                float one, two;                                                                                        \
+                TERMS;                                                                                                 \
+                add1 += one;                                                                                           \
+                add2 += two;                                                                                           \
+            }                                                                                                          \
+            sum1[k] += add1;                                                                                           \
+            sum2[k] += add2;                                                                                           \
+        }                                                                                                              \
+    }
+
+#define MOMENTS(T)                                                                                                     \
+    static void moments_##T(const T *x, float *mean, float *v, long c, long count, const shape *s) {                   \
+        /* Counted from the mean of a few, a channel's sum of squares loses no digits to its mean. They come from */   \
+        /* everywhere, an odd step apart, so that they are not all from one picture or one column. */                  \
+        float shift[MANY] = {0};                                                                                       \
+        const long step = s->pixels / SAMPLE | 1, sampled = (s->pixels + step - 1) / step;                             \
+        for (long k = 0; k < count; k++) {                                                                             \
+            for (long p = 0; p < s->pixels; p += step)                                                                 \
+                shift[k] += get_##T(x[(p / s->width * s->channels + c + k) * s->width + p % s->width]) / sampled;      \
+            if (!isfinite(shift[k])) shift[k] = 0.0f;                                                                  \
+        }                                                                                                              \
+        SUMS(, one = get_##T(x[at + i]) - shift[k]; two = one * one)                                                   \
+        for (long k = 0; k < count; k++) {                                                                             \
+            double m1 = sum1[k] / s->pixels, variance = sum2[k] / s->pixels - m1 * m1;                                 \
+            mean[c + k] = (float)(shift[k] + m1);                                                                      \
+            v[c + k] = variance < 0.0 ? 0.0f : (float)variance;                                                        \
+        }                                                                                                              \
+    }
+
+#define KERNELS(T, ACTIVATION)                                                                                         \
+    /* y from given mean and v; with `training` they are computed first. */                                            \
+    void batch_norm_planes_##ACTIVATION##_##T(const T *x, T *y, const float *weight, const float *bias, float *mean,   \
+                                              float *v, long training, const shape *s) {                               \
+        CHANNELS({                                                                                                     \
+            if (training) moments_##T(x, mean, v, c, count, s);                                                        \
+            float centre[MOST], scale[MOST], shift[MOST], apart[MOST];                                                 \
+            COLUMN(centre, mean[c + k])                                                                                \
+            COLUMN(scale, scale_of(weight, v, c + k, s->eps))                                                          \
+            COLUMN(shift, shift_of(bias, c + k))                                                                       \
+            STRETCH ACTIVATION##_stretch_##T(x + at, y + at, apart, centre, scale, shift, length);                     \
+        })                                                                                                             \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* dx (unless null), dweight and dbias; d_mean and d_v are the cotangents of the statistics. Without `training` */ \
+    /* the statistics are constants, and only the direct path to dx is left. */                                        \
+    void batch_norm_planes_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const float *weight,            \
+                                                       const float *bias, const float *mean, const float *v,           \
+                                                       const float *d_mean, const float *d_v, float *dweight,          \
+                                                       float *dbias, long training, const shape *s) {                  \
+        /* What takes long waits in dx for the second pass, if it is not rounded there. */                             \
+        const int keep = dx && ACTIVATION##_takes_long && sizeof(T) == sizeof(float);                                  \
+        const double m = (double)s->pixels;                                                                            \
+        CHANNELS({                                                                                                     \
+            float centre[MOST], scale[MOST], shift[MOST], mean_dz[MOST], slope[MOST], lift[MOST], own[MOST];           \
+            COLUMN(centre, mean[c + k])                                                                                \
+            COLUMN(scale, scale_of(weight, v, c + k, s->eps))                                                          \
+            COLUMN(shift, shift_of(bias, c + k))                                                                       \
+            SUMS(float *dz = keep ? (float *)dx + at : own; if (ACTIVATION##_takes_long)                               \
+                     ACTIVATION##_dz_##T(dy + at, x + at, dz, centre, scale, shift, 1, length),                        \
+                 float centred = get_##T(x[at + i]) - centre[i];                                                       \
+                 one = ACTIVATION##_takes_long ? dz[i]                                                                 \
+                                               : ACTIVATION##_back(get_##T(dy[at + i]), centred * scale[i] + shift[i]);\
+                 two = one * centred)                                                                                  \
+            double squared[MANY];                                                                                      \
+            for (long k = 0; k < count; k++) {                                                                         \
+                squared[k] = (double)v[c + k] + s->eps;                                                                \
+                dweight[c + k] = (float)(sum2[k] / sqrt(squared[k]));                                                  \
+                dbias[c + k] = (float)sum1[k];                                                                         \
+            }                                                                                                          \
+            if (!dx) continue;                                                                                         \
+            COLUMN(mean_dz, training ? sum1[k] / m : 0.0)                                                              \
+            COLUMN(lift, training ? d_mean[c + k] / m : 0.0)                                                           \
+            COLUMN(slope, training ? (2.0 * d_v[c + k] - scale[k * s->width] * sum2[k] / squared[k]) / m : 0.0)        \
+            STRETCH ACTIVATION##_dx_##T(dy + at, x + at, dx + at, keep, centre, scale, shift, mean_dz, slope, lift,    \
+                                        length);                                                                       \
+        })                                                                                                             \
+    }
+
+MOMENTS(float)
+MOMENTS(bfloat16)
+KERNELS(float, none)
+KERNELS(bfloat16, none)
+KERNELS(float, relu)
+KERNELS(bfloat16, relu)
+KERNELS(float, gelu)
+KERNELS(bfloat16, gelu)
