@@ -9,7 +9,7 @@ from torch import Tensor
 from manualnet.native.build import load
 from manualnet.native.call import call, fits, multiplies_tiles, numbers
 
-# Products and channels in from which on it is faster than PyTorch's kernel: a tile holds 32 channels.
+# Products and channels from which on it is faster than PyTorch's kernel: a tile holds 32 channels in and 16 out.
 _WORTH, _CHANNELS = 1 << 24, 16
 
 
@@ -18,7 +18,13 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dila
 
     Shapes: x (N, C, H, W), weight (O, C, kernel height, 3), bias (O), the result (N, O, H', W').
     """
-    if not _suits(x, weight, bias, stride, padding, dilation, groups):
+    if (
+        weight.dtype is not x.dtype
+        or not weight.is_cpu
+        or not _suits(x, weight.shape, stride, padding, dilation, groups)
+    ):
+        return None
+    if bias is not None and (bias.dtype is not x.dtype or not bias.is_cpu or bias.shape != weight.shape[:1]):
         return None
     kernel = getattr(load("numbers.h", "tiles.h", "conv2d_tiles.c"), "conv2d_tiles", None)
     if kernel is None:
@@ -36,27 +42,27 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dila
 
 def conv2d_input(grad_out: Tensor, weight: Tensor, stride, padding, dilation, groups) -> Tensor | None:
     """Σ_o Σ_k w[o,c,k] g[n,o,q+pad−k]: a convolution that sees the kernel turned round, from the other side."""
-    if grad_out.dtype is not torch.bfloat16 or not multiplies_tiles():
+    o, c, *kernel = weight.shape
+    geometry = stride, [k - 1 - p for k, p in zip(kernel, padding, strict=True)], dilation, groups
+    if not _suits(grad_out, (c, o, *kernel), *geometry):
         return None  # before the kernel is turned, which copies it
-    turned = weight.flip(2, 3).transpose(0, 1)
-    border = [k - 1 - p for k, p in zip(weight.shape[2:], padding, strict=True)]
-    return conv2d(grad_out, turned, None, stride, border, dilation, groups)
+    return conv2d(grad_out, weight.flip(2, 3).transpose(0, 1), None, *geometry)
 
 
-def _suits(x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dilation, groups) -> bool:
+def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
     """Whether it is a convolution that is compiled, and large enough to gain by it."""
+    if x.dtype is not torch.bfloat16 or x.dim() != 4:
+        return False
+    o, c, *kernel = weight_shape
     return (
-        x.dtype is weight.dtype is torch.bfloat16
+        x.numel() * o * kernel[0] * 3 >= _WORTH
         and multiplies_tiles()
         and fits(x)
-        and weight.is_cpu
-        and x.dim() == weight.dim() == 4
-        and x.shape[1] == weight.shape[1] >= _CHANNELS
-        and weight.shape[3] == 3
-        and x.numel() * weight[:, 0].numel() >= _WORTH
+        and x.shape[1] == c
+        and min(c, o) >= _CHANNELS
+        and kernel[1] == 3
         and tuple(stride) == tuple(dilation) == (1, 1)
         and groups == 1
-        and all(p >= 0 and n + 2 * p >= k > 0 for p, n, k in zip(padding, x.shape[2:], weight.shape[2:], strict=True))
-        and (bias is None or (bias.dtype is x.dtype and bias.is_cpu and bias.shape == (len(weight),)))
+        and all(p >= 0 and n + 2 * p >= k > 0 for p, n, k in zip(padding, x.shape[2:], kernel, strict=True))
         and x.is_contiguous(memory_format=torch.channels_last)
     )

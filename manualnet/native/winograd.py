@@ -24,6 +24,8 @@ from manualnet.native.call import NAMES, call, channels_last, fits, multiplies_b
 _POINTS = {2: (0, 8, -8), 3: (3, -3, 10, -10), 4: (0, 5, -5, 12, -12)}
 # Products and pixels from which on it is faster than the plain sum: each kernel is transformed once.
 _WORTH, _PIXELS = 1 << 24, 1 << 11
+# Channels in and out from which on it is worth laying the channels of planes innermost, and back.
+_CHANNELS = 64
 
 Matrix = list[list[Fraction]]
 
@@ -50,9 +52,11 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dila
         return None
     y = torch.empty(n, oh, ow, o, dtype=x.dtype)
     shape = numbers(n, c, h, w, o, oh, ow, *padding)
-    if call(kernel, x, weight, bias, y, shape, numbers(*weight.stride()), torch.get_num_threads()):
+    laid = channels_last(x)
+    if call(kernel, laid, weight, bias, y, shape, numbers(*weight.stride()), torch.get_num_threads()):
         return None
-    return y.permute(0, 3, 1, 2)
+    y = y.permute(0, 3, 1, 2)
+    return y if laid is x or _innermost(weight) else y.contiguous()
 
 
 def conv2d_input(grad_out: Tensor, weight: Tensor, stride, padding, dilation, groups) -> Tensor | None:
@@ -75,7 +79,7 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
         return None
     grad = torch.empty(o, 3, 3, c, dtype=x.dtype)
     shape = numbers(n, c, h, w, o, oh, ow, *padding)
-    if call(kernel, x, channels_last(grad_out), grad, shape, torch.get_num_threads()):
+    if call(kernel, channels_last(x), channels_last(grad_out), grad, shape, torch.get_num_threads()):
         return None
     return grad.permute(0, 3, 1, 2)
 
@@ -96,8 +100,12 @@ def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
         and tuple(stride) == tuple(dilation) == (1, 1)
         and groups == 1
         and all(0 <= p <= 2 and n + 2 * p > 2 for p, n in zip(padding, x.shape[2:], strict=True))
-        and x.is_contiguous(memory_format=torch.channels_last)
+        and (_innermost(x) or (x.is_contiguous() and min(c, o) >= _CHANNELS))
     )
+
+
+def _innermost(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _kernel(name: str, dtype: torch.dtype, height: int, width: int):

@@ -47,3 +47,11 @@ def counted(monkeypatch, module, name):
 
     monkeypatch.setattr(module, name, counting)
     return returned
+
+
+def in_other_layouts(weight):
+    """The same kernels (O, C, height, width), lying otherwise in memory."""
+    yield weight.contiguous()
+    yield weight.transpose(0, 1).contiguous().transpose(0, 1)
+    yield weight.flip(2, 3).flip(2, 3)
+    yield torch.stack([weight, weight], -1)[..., 0]

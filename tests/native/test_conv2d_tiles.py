@@ -9,7 +9,7 @@ import torch.nn.functional as torch_functional
 from manualnet import functional as F
 from manualnet.native import conv2d_tiles as native
 
-from .kit import compiled, counted, normal, threaded, using
+from .kit import compiled, counted, in_other_layouts, normal, threaded, using
 
 STRIDE, DILATION, GROUPS = (1, 1), (1, 1), 1
 tiled = pytest.mark.skipif(not native.multiplies_tiles(), reason="this processor does not multiply tiles")
@@ -87,9 +87,7 @@ def test_shapes(shape, threads):
 def test_kernels_in_any_layout():
     x, weight, _, _ = _inputs(3, 16, 8, 9, 24, 3, (1, 1))
     expected = _forward(x, weight, None, (1, 1))
-    turned = weight.flip(2, 3).flip(2, 3)
-    strided = torch.stack([weight, weight], -1)[..., 0]
-    for other in (weight.contiguous(), weight.transpose(0, 1).contiguous().transpose(0, 1), turned, strided):
+    for other in in_other_layouts(weight):
         assert torch.equal(_forward(x, other, None, (1, 1)), expected)
     expanded = weight[:, :1, :1, :1].expand_as(weight)
     _check(_forward(x, expanded, None, (1, 1)), torch_functional.conv2d, x, expanded, padding=1)
@@ -164,12 +162,16 @@ ELSEWHERE = {
 @pytest.mark.parametrize("settings", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_what_it_does_not_suit(monkeypatch, settings):
     monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
-    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
-    assert native._suits(x, weight, bias, *PLAIN.values())
-    assert not native._suits(x, weight, bias, *(PLAIN | settings).values())
+    x, weight, _, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    assert native._suits(x, weight.shape, *PLAIN.values())
+    assert not native._suits(x, weight.shape, *(PLAIN | settings).values())
 
 
 def test_which_tensors_it_suits(monkeypatch):
+    class _Library:
+        conv2d_tiles = Mock(argtypes=None, return_value=0)
+
+    monkeypatch.setattr(native, "load", lambda *files: _Library)
     monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
     x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
     others = {
@@ -178,7 +180,8 @@ def test_which_tensors_it_suits(monkeypatch):
         "a bias of another type": (x, weight, bias.float()),
         "a bias of another shape": (x, weight, bias[:-1]),
         "other channels": (x, weight[:, :8], None),
-        "few channels": (x[:, :8], weight[:, :8], None),
+        "few channels in": (x[:, :8], weight[:, :8], None),
+        "few channels out": (x.repeat(4, 1, 1, 1), weight[:8], None),
         "channels outermost": (x.contiguous(), weight, None),
         "small": (x[:1, :, :4, :4], weight, None),
         "another kernel": (x, weight[..., :2], None),
@@ -186,6 +189,8 @@ def test_which_tensors_it_suits(monkeypatch):
         "elsewhere": (x.to("meta"), weight.to("meta"), None),
     }
     for name, tensors in others.items():
-        assert not native._suits(*tensors, *PLAIN.values()), name
+        assert _forward(*tensors, (1, 1)) is None, name
+    assert not _Library.conv2d_tiles.called
+    assert _forward(x, weight, bias, (1, 1)) is not None
     monkeypatch.setattr(native, "multiplies_tiles", lambda: False)
-    assert not native._suits(x, weight, bias, *PLAIN.values())
+    assert _forward(x, weight, bias, (1, 1)) is None

@@ -10,7 +10,7 @@ import torch.nn.functional as torch_functional
 from manualnet import functional as F
 from manualnet.native import winograd as native
 
-from .kit import DTYPES, compiled, counted, normal, threaded, using
+from .kit import DTYPES, compiled, counted, in_other_layouts, normal, threaded, using
 
 SIDES = sorted(native._POINTS)
 STRIDE, DILATION, GROUPS = (1, 1), (1, 1), 1
@@ -41,6 +41,7 @@ def worth(monkeypatch):
     """Small calls run compiled too."""
     monkeypatch.setattr(native, "_WORTH", 0)
     monkeypatch.setattr(native, "_PIXELS", 0)
+    monkeypatch.setattr(native, "_CHANNELS", 0)
     monkeypatch.setattr(native, "multiplies_bfloat16", lambda: False)
 
 
@@ -98,12 +99,26 @@ def test_shapes(dtype, side, shape, threads):
 def test_kernels_in_any_layout():
     x, weight, _, _ = _inputs(3, 16, 8, 9, 24, (1, 1))
     expected = _forward(x, weight, None, (1, 1))
-    turned = weight.flip(2, 3).flip(2, 3)
-    strided = torch.stack([weight, weight], -1)[..., 0]
-    for other in (weight.contiguous(), weight.transpose(0, 1).contiguous().transpose(0, 1), turned, strided):
+    for other in in_other_layouts(weight):
         assert torch.equal(_forward(x, other, None, (1, 1)), expected)
     expanded = weight[:, :1, :1, :1].expand_as(weight)
     _check(_forward(x, expanded, None, (1, 1)), torch_functional.conv2d, x, expanded, padding=1)
+
+
+@compiled
+@pytest.mark.usefixtures("worth")
+def test_planes_are_laid_innermost_and_back():
+    """The result has the layout that PyTorch's has; a kernel with its channels innermost is enough for that."""
+    x, weight, bias, g = _inputs(3, 16, 8, 9, 24, (1, 1))
+    expected, grad = _forward(x, weight, bias, (1, 1)), native.conv2d_input(g, weight, STRIDE, (1, 1), DILATION, GROUPS)
+    for kernel in (weight, weight.contiguous()):
+        y = _forward(x.contiguous(), kernel, bias, (1, 1))
+        theirs = torch_functional.conv2d(x.contiguous(), kernel, bias, padding=1)
+        assert torch.equal(y, expected)
+        assert y.stride() == theirs.stride()
+    back = native.conv2d_input(g.contiguous(), weight.contiguous(), STRIDE, (1, 1), DILATION, GROUPS)
+    assert torch.equal(back, grad)
+    assert torch.equal(_gradient(g.contiguous(), x.contiguous(), (1, 1)), _gradient(g, x, (1, 1)))
 
 
 @compiled
