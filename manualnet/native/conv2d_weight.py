@@ -41,19 +41,19 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     return None
 
 
-def worth(grad_out: Tensor, x: Tensor) -> bool:
-    """Whether :func:`linear_weight` is for these: elsewhere PyTorch's product is as fast."""
+def worth(grad_out: Tensor, x: Tensor, weight_type: torch.dtype) -> bool:
+    """Whether :func:`linear_weight` is for these: elsewhere PyTorch's product is as fast, its rounding included."""
     (n, o), i = grad_out.shape, x.shape[1]
     if n * o * i < _SHARED or i % 16 or not fits(x) or grad_out.dtype is not x.dtype:
         return False
-    return _faster(n, o, x.dtype) and grad_out.is_contiguous() and x.is_contiguous()
+    return _faster(n, o, x.dtype, weight_type) and grad_out.is_contiguous() and x.is_contiguous()
 
 
-def _faster(n: int, o: int, dtype: torch.dtype) -> bool:
+def _faster(n: int, o: int, dtype: torch.dtype, weight_type: torch.dtype) -> bool:
     if dtype is torch.float32:
         return o <= _FEW
     if multiplies_tiles():
-        return o >= _MANY and n <= _ROWS
+        return o >= _MANY and n <= _ROWS and weight_type is torch.float32
     return n % 2 == 0  # two numbers at a time
 
 

@@ -44,7 +44,9 @@ def test_tiles_give_the_product_rounded_to_float32(n, o, i):
 @pytest.mark.usefixtures("tiles")
 def test_tiles_are_for_many_outputs_and_not_too_many_rows():
     for n, o, suits in ((500, 64, True), (501, 64, True), (500, 63, False), (2049, 64, False)):
-        assert worth(torch.randn(n, o).bfloat16(), torch.randn(n, 3072).bfloat16()) == suits
+        g, x = torch.randn(n, o).bfloat16(), torch.randn(n, 3072).bfloat16()
+        assert worth(g, x, torch.float32) == suits
+        assert not worth(g, x, torch.bfloat16)
 
 
 @pytest.mark.usefixtures("tiles")
@@ -71,7 +73,7 @@ def test_a_nan_stays_among_its_own_tiles_sums():
 )
 def test_it_is_the_product_rounded_to_float32(dtype, n, o, i):
     g, x = torch.randn(n, o).to(DTYPES[dtype]), torch.randn(n, i).to(DTYPES[dtype])
-    assert worth(g, x)
+    assert worth(g, x, g.dtype)
     exact = g.double().t() @ x.double()
     product = linear_weight(g, x)
     assert product.dtype == torch.float32
@@ -92,17 +94,17 @@ def test_it_is_the_product_rounded_to_float32(dtype, n, o, i):
 )
 def test_it_leaves_other_sizes_alone(dtype, n, o, i, reason):
     dtype = getattr(torch, dtype)
-    assert not worth(torch.randn(n, o).to(dtype), torch.randn(n, i).to(dtype))
+    assert not worth(torch.randn(n, o).to(dtype), torch.randn(n, i).to(dtype), torch.float32)
 
 
 def test_it_leaves_other_layouts_alone():
     g, x = torch.randn(500, 10), torch.randn(500, 3072)
-    assert worth(g, x)
-    assert not worth(g.t().contiguous().t(), x)
-    assert not worth(g, x.t().contiguous().t())
-    assert not worth(torch.randn(500, 1).expand(500, 10), x)
-    assert not worth(g.bfloat16(), x)
-    assert not worth(g.to("meta"), x.to("meta"))
+    assert worth(g, x, g.dtype)
+    assert not worth(g.t().contiguous().t(), x, g.dtype)
+    assert not worth(g, x.t().contiguous().t(), g.dtype)
+    assert not worth(torch.randn(500, 1).expand(500, 10), x, g.dtype)
+    assert not worth(g.bfloat16(), x, g.dtype)
+    assert not worth(g.to("meta"), x.to("meta"), g.dtype)
 
 
 def test_many_rows_lose_no_digits():
@@ -135,7 +137,7 @@ def test_the_gradient_keeps_the_digits_of_the_sums():
 def test_a_nan_reaches_the_sums_that_it_belongs_to_alone(dtype):
     g, x = torch.randn(512, 24).to(DTYPES[dtype]), torch.randn(512, 192).to(DTYPES[dtype])
     g[300, 5] = float("nan")
-    assert worth(g, x)
+    assert worth(g, x, g.dtype)
     spoilt = linear_weight(g, x).isnan()
     assert spoilt[5].all()
     assert spoilt.sum() == 192

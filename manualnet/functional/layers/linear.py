@@ -46,7 +46,7 @@ class Linear(Function):
             rounded = cast(weight, g.dtype)
             grad_x = g @ (rounded.unsqueeze(0) if ctx.unit else rounded)
         if ctx.needs_input_grad[1]:
-            grad_weight = cast(_product(as_rows(g), as_rows(x)), ctx.weight_type)
+            grad_weight = _product(as_rows(g), as_rows(x), ctx.weight_type)
             grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
         if ctx.needs_input_grad[2]:
             grad_bias = ctx.bias.gradient(grad_out)
@@ -59,10 +59,10 @@ class Linear(Function):
         return y_t if bias_t is None else y_t + bias_t
 
 
-def _product(g: Tensor, x: Tensor) -> Tensor:
-    """Gᵀ X; in float32, also of bfloat16, where compiled code sums it."""
-    product = linear_weight(g, x) if worth(g, x) and plain(g, x) else None
-    return g.t() @ x if product is None else product
+def _product(g: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Gᵀ X in ``dtype``; where compiled code sums it not rounded before, also of bfloat16."""
+    product = linear_weight(g, x) if worth(g, x, dtype) and plain(g, x) else None
+    return cast(g.t() @ x if product is None else product, dtype)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
