@@ -35,24 +35,31 @@ class Kind:
 
 
 def run(expression: Expression, arguments: tuple) -> Tensor | None:
-    """The expression of the arguments; None where they do not lie alike, or nothing can be compiled."""
+    """The expression of the arguments; None where they have other shapes, or nothing can be compiled."""
     return evaluate(_EACH, expression, arguments)
 
 
 def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | None:
-    """What is computed from the arguments: arrays of one type, shape and layout without holes, and numbers.
+    """What is computed from the arguments: arrays of one type and shape, and numbers.
 
-    The first is an array. A number may be a tensor without dimensions. One function for all of it, because from a cold
-    start, as in a step of training, each call in Python takes as long as a thousand elements.
+    The first is an array; if it has holes, and where others do not lie as it does, they are laid out anew. A number may be a
+    tensor without dimensions. One function for all of it, because from a cold start, as in a step of training, each
+    call in Python takes as long as a thousand elements.
     """
     first = arguments[0]
+    if not _dense(first):
+        like = next((a for a in arguments[1:] if isinstance(a, Tensor) and a.shape == first.shape and _dense(a)), None)
+        first = first.contiguous() if like is None else torch.empty_like(like, dtype=first.dtype).copy_(first)
     dtype, shape, strides = first.dtype, first.shape, first.stride()
-    addresses, numbers, arrays = [first.data_ptr()], [], [True]
+    addresses, numbers, arrays, copies = [first.data_ptr()], [], [True], []
     for a in arguments[1:]:
         array = False
         if not isinstance(a, Tensor):
             numbers.append(a)
-        elif a.dtype is dtype and a.shape == shape and a.stride() == strides:
+        elif a.dtype is dtype and a.shape == shape:
+            if a.stride() != strides:
+                a = torch.empty_like(first).copy_(a)
+                copies.append(a)  # kept alive
             addresses.append(a.data_ptr())
             array = True
         elif a.dim() == 0:
@@ -60,8 +67,6 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
         else:
             return None
         arrays.append(array)
-    if not (first.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(first)):
-        return None
     kernel = _kernel(kind, expression, tuple(arrays), dtype)
     if kernel is None:
         return None
@@ -69,6 +74,10 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
     constants = (ctypes.c_double * len(numbers))(*numbers) if numbers else None
     kernel(*addresses, out.data_ptr(), constants, count, threads_for(count))
     return out
+
+
+def _dense(tensor: Tensor) -> bool:
+    return tensor.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(tensor)
 
 
 @cache
