@@ -42,9 +42,9 @@ def run(expression: Expression, arguments: tuple) -> Tensor | None:
 def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | None:
     """What is computed from the arguments: arrays of one type and shape, and numbers.
 
-    The first is an array; if it has holes, and where others do not lie as it does, they are laid out anew. A number may be a
-    tensor without dimensions. One function for all of it, because from a cold start, as in a step of training, each
-    call in Python takes as long as a thousand elements.
+    The first is an array; if it has holes, and where others do not lie as it does, they are laid out anew. A number
+    may be a tensor without dimensions. One function for all of it, because from a cold start, as in a step of
+    training, each call in Python takes as long as a thousand elements.
     """
     first = arguments[0]
     if not _dense(first):
