@@ -1,48 +1,140 @@
-// The gradient of cross-entropy for scores (n, c) with a class index y a row, summed or averaged over the rows that are
-// not ignored: (p - q) g with p the softmax of a row and q = (1 - e) [c = y] + e / c. An ignored row has 0.
-// The gradient of the negative log-likelihood is -g at y, and 0 elsewhere.
+// The gradients of cross-entropy and of the negative log-likelihood for scores (n, c, p) with a class index y (n, p),
+// in sum, in mean over the weights of the targets that are not ignored, or with a cotangent for each target.
+//
+// Cross-entropy: (p sum(q) - q) g with p the softmax over the classes and q = w ((1 - e) [c = y] + e / c).
+// The likelihood: -w g at y, and 0 elsewhere. An ignored target has 0. No weights stand for ones.
 
 #include <stdlib.h>
 
+// Rows of few classes are turned, so that vectors are filled.
+enum { BLOCK = 512, PLACES = 128, FEW = 32, VECTOR = 16 };
+
+static inline long whole(long c) { return (c + VECTOR - 1) / VECTOR * VECTOR; }
+
+typedef struct {
+    long n, c, p, ignored, mean, step; // step: from a target's cotangent to the next, 0 or 1
+    double smoothing;
+} shape;
+
+static inline float weight_of(const float *weight, long c) { return weight ? weight[c] : 1.0f; }
+
+// What a mean divides by.
+static double divisor(const int64_t *y, const float *weight, const shape *s) {
+    double total = 0.0;
+    for (long i = 0; s->mean && i < s->n * s->p; i++)
+        if (y[i] != s->ignored) total += weight_of(weight, y[i]);
+    return s->mean ? total : 1.0;
+}
+
 #define KERNELS(T)                                                                                                     \
-    void cross_entropy_backward_##T(const T *x, const int64_t *y, T *dx, const float *grad_out, long n, long c,        \
-                                    long ignored, double smoothing, long mean, long threads) {                         \
-        long kept = 0;                                                                                                 \
-        for (long i = 0; i < n; i++) kept += y[i] != ignored;                                                          \
-        float g = mean ? *grad_out / kept : *grad_out;                                                                 \
-        float even = (float)(smoothing / c), right = (float)(1.0 - smoothing);                                         \
-        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
-            SHARE(n)                                                                                                   \
-            float *p = malloc(c * sizeof(float));                                                                      \
-            for (long i = first; i < last; i++) {                                                                      \
-                const T *row = x + i * c;                                                                              \
-                T *to = dx + i * c;                                                                                    \
-                if (y[i] == ignored) {                                                                                 \
-                    memset(to, 0, c * sizeof(T));                                                                      \
-                    continue;                                                                                          \
-                }                                                                                                      \
-                float most = get_##T(row[0]), sum = 0.0f;                                                              \
-                for (long j = 1; j < c; j++) most = fmaxf(most, get_##T(row[j]));                                      \
-                for (long j = 0; j < c; j++) p[j] = exp_below(get_##T(row[j]) - most);                                 \
-                for (long j = 0; j < c; j++) sum += p[j];                                                              \
-                for (long j = 0; j < c; j++) to[j] = put_##T((p[j] / sum - even - (j == y[i] ? right : 0.0f)) * g);    \
+    /* A row of scores side by side; `p` has room for whole vectors of them. */                                        \
+    static void row_##T(const T *restrict x, T *restrict dx, float *restrict p, const float *weight, long y, float all,\
+                        float even, float right, float g, long c) {                                                    \
+        const long padded = whole(c);                                                                                  \
+        float most = -INFINITY;                                                                                        \
+        double sum = 0.0;                                                                                              \
+        for (long j = 0; j < c; j++) p[j] = get_##T(x[j]);                                                             \
+        for (long j = c; j < padded; j++) p[j] = -INFINITY;                                                            \
+        _Pragma("omp simd reduction(max : most)") for (long j = 0; j < padded; j++)                                    \
+            most = p[j] > most ? p[j] : most;                                                                          \
+        for (long b = 0; b < padded; b += VECTOR)                                                                      \
+            for (long j = b; j < b + VECTOR; j++) p[j] = exp_below(p[j] - most);                                       \
+        for (long b = 0; b < padded; b += BLOCK) {                                                                     \
+            const long end = b + BLOCK < padded ? b + BLOCK : padded;                                                  \
+            float part = 0.0f;                                                                                         \
+            _Pragma("omp simd reduction(+ : part)") for (long j = b; j < end; j++) part += p[j];                       \
+            sum += part;                                                                                               \
+        }                                                                                                              \
+        const float times = (float)(all / sum), w = weight_of(weight, y);                                              \
+        if (weight)                                                                                                    \
+            for (long j = 0; j < c; j++) dx[j] = put_##T((p[j] * times - even * weight[j]) * g);                       \
+        else                                                                                                           \
+            for (long j = 0; j < c; j++) dx[j] = put_##T((p[j] * times - even) * g);                                   \
+        dx[y] = put_##T((p[y] * times - even * w - right * w) * g);                                                    \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* Places of a picture, whose scores lie `p` apart. */                                                             \
+    static void places_##T(const T *restrict x, T *restrict dx, const float *weight, const int32_t *restrict y,        \
+                           const float *restrict all, const float *restrict g, float even, float right, long count,    \
+                           long c, long p) {                                                                           \
+        float most[PLACES], sum[PLACES] = {0};                                                                         \
+        for (long b = 0; b < count; b++) most[b] = get_##T(x[b]);                                                      \
+        for (long j = 1; j < c; j++)                                                                                   \
+            for (long b = 0; b < count; b++) {                                                                         \
+                float v = get_##T(x[j * p + b]);                                                                       \
+                most[b] = v > most[b] ? v : most[b];                                                                   \
             }                                                                                                          \
-            free(p);                                                                                                   \
+        for (long j = 0; j < c; j++)                                                                                   \
+            for (long b = 0; b < count; b++) sum[b] += exp_below(get_##T(x[j * p + b]) - most[b]);                     \
+        for (long b = 0; b < count; b++) sum[b] = all[b] / sum[b];                                                     \
+        for (long j = 0; j < c; j++) {                                                                                 \
+            const float w = weight_of(weight, j);                                                                      \
+            for (long b = 0; b < count; b++) {                                                                         \
+                float share = exp_below(get_##T(x[j * p + b]) - most[b]) * sum[b];                                     \
+                float d = (share - even * w - (j == y[b] ? right * w : 0.0f)) * g[b];                                  \
+                /* Chosen, not multiplied by 0: an ignored target's scores may be infinite. */                         \
+                dx[j * p + b] = put_##T(y[b] < 0 ? 0.0f : d);                                                          \
+            }                                                                                                          \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    /* g is one number, or with `step` 1 one a row. A few rows are cleared at a time: they stay in the cache. */       \
-    void nll_backward_##T(const int64_t *y, T *dx, const float *grad_out, long step, long n, long c, long ignored,     \
-                          long mean, long threads) {                                                                   \
-        long kept = 0;                                                                                                 \
-        for (long i = 0; mean && i < n; i++) kept += y[i] != ignored;                                                  \
+    void cross_entropy_backward_##T(const T *x, const int64_t *y, T *dx, const float *grad_out, const float *weight,   \
+                                    const shape *s, long threads) {                                                    \
+        const double total = divisor(y, weight, s);                                                                    \
+        const float even = (float)(s->smoothing / s->c), right = (float)(1.0 - s->smoothing);                          \
+        double weights = 0.0;                                                                                          \
+        for (long j = 0; j < s->c; j++) weights += weight_of(weight, j);                                               \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
-            SHARE(n)                                                                                                   \
-            for (long from = first; from < last; from += 64) {                                                         \
-                long end = from + 64 < last ? from + 64 : last;                                                        \
-                memset(dx + from * c, 0, (end - from) * c * sizeof(T));                                                \
-                for (long i = from; i < end; i++)                                                                      \
-                    if (y[i] != ignored) dx[i * c + y[i]] = put_##T(-grad_out[i * step] / (mean ? kept : 1));          \
+            const int turned = s->p == 1 && s->c <= FEW;                                                               \
+            const long n = turned ? 1 : s->n, p = turned ? s->n : s->p;                                                \
+            const long many = p > 1 ? PLACES : 1, blocks = (p + many - 1) / many;                                      \
+            float *row = malloc(whole(s->c) * sizeof(float));                                                          \
+            T own[FEW * PLACES], result[FEW * PLACES];                                                                 \
+            SHARE(n * blocks)                                                                                          \
+            for (long block = first; block < last; block++) {                                                          \
+                const long i = block / blocks, from = block % blocks * many;                                           \
+                const long count = from + many < p ? many : p - from;                                                  \
+                const long at = turned ? from * s->c : i * s->c * p + from;                                            \
+                float all[PLACES], g[PLACES];                                                                          \
+                int32_t target[PLACES]; /* below 0 if ignored */                                                       \
+                for (long b = 0; b < count; b++) {                                                                     \
+                    const long place = i * p + from + b, kept = y[place] != s->ignored;                                \
+                    const double own = kept ? (1.0 - s->smoothing) * weight_of(weight, y[place]) : 0.0;                \
+                    target[b] = kept ? (int32_t)y[place] : -1;                                                         \
+                    all[b] = (float)(own + s->smoothing / s->c * weights);                                             \
+                    g[b] = (float)(grad_out[place * s->step] / total);                                                 \
+                }                                                                                                      \
+                if (turned) {                                                                                          \
+                    for (long b = 0; b < count; b++)                                                                   \
+                        for (long j = 0; j < s->c; j++) own[j * PLACES + b] = x[at + b * s->c + j];                    \
+                    places_##T(own, result, weight, target, all, g, even, right, count, s->c, PLACES);                 \
+                    for (long b = 0; b < count; b++)                                                                   \
+                        for (long j = 0; j < s->c; j++) dx[at + b * s->c + j] = result[j * PLACES + b];                \
+                } else if (p > 1)                                                                                      \
+                    places_##T(x + at, dx + at, weight, target, all, g, even, right, count, s->c, p);                  \
+                else if (target[0] < 0)                                                                                \
+                    memset(dx + at, 0, s->c * sizeof(T));                                                              \
+                else                                                                                                   \
+                    row_##T(x + at, dx + at, row, weight, target[0], all[0], even, right, g[0], s->c);                 \
+            }                                                                                                          \
+            free(row);                                                                                                 \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* A few rows are cleared at a time: they stay in the cache. */                                                    \
+    void nll_backward_##T(const int64_t *y, T *dx, const float *grad_out, const float *weight, const shape *s,         \
+                          long threads) {                                                                              \
+        const double total = divisor(y, weight, s);                                                                    \
+        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
+            SHARE(s->n)                                                                                                \
+            const long few = s->p > 1 ? 1 : 64;                                                                        \
+            for (long from = first; from < last; from += few) {                                                        \
+                const long end = from + few < last ? from + few : last;                                                \
+                memset(dx + from * s->c * s->p, 0, (end - from) * s->c * s->p * sizeof(T));                            \
+                for (long i = from * s->p; i < end * s->p; i++)                                                        \
+                    if (y[i] != s->ignored)                                                                            \
+                        dx[(i / s->p * s->c + y[i]) * s->p + i % s->p] =                                               \
+                            put_##T((float)(-weight_of(weight, y[i]) * grad_out[i * s->step] / total));                \
             }                                                                                                          \
         }                                                                                                              \
     }

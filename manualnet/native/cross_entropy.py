@@ -1,5 +1,7 @@
 """The gradients of cross-entropy and of the negative log-likelihood for class indices, by ``cross_entropy.c``."""
 
+import ctypes
+
 import torch
 from torch import Tensor
 
@@ -10,38 +12,72 @@ from manualnet.native.call import NAMES, call, fits, threads_for
 _WORTH = 1 << 7
 
 
+class _Shape(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in ("n", "c", "p", "ignored", "mean", "step")]
+    _fields_ += [("smoothing", ctypes.c_double)]
+
+
 def cross_entropy_backward(
-    grad_out: Tensor, x: Tensor, target: Tensor, ignore_index: int, reduction: str, smoothing: float
+    grad_out: Tensor,
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
 ) -> Tensor | None:
-    """(p − q) g for scores (N, C) and a reduction that is a sum or a mean; None where another way must be gone."""
-    together = x.dim() == 2 and x.is_contiguous() and target.is_contiguous()
-    if not together or not fits(x) or x.numel() < _WORTH or reduction == "none":
+    """(p Σ q − q) g for scores (N, C, …) and targets (N, …); None where another way must be gone."""
+    if x.numel() < _WORTH or not fits(x):
         return None
-    library = _library()
-    if library is None:
+    sizes, library = _sizes(x), _library()
+    if sizes is None or library is None:
         return None
-    grad_x, g = torch.empty_like(x), grad_out.float()
-    # An exponential is worth two elements.
-    threads = threads_for(2 * x.numel())
+    grad_x = torch.empty_like(x)
     kernel = getattr(library, f"cross_entropy_backward_{NAMES[x.dtype]}")
-    call(kernel, x, target, grad_x, g, *x.shape, ignore_index, smoothing, reduction == "mean", threads)
+    shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
+    tensors = target.contiguous(), grad_x, _wide(grad_out), _wide(weight)
+    # An exponential is worth two elements.
+    call(kernel, x, *tensors, ctypes.byref(shape), threads_for(2 * x.numel()))
     return grad_x
 
 
 def nll_backward(
-    grad_out: Tensor, shape: torch.Size, target: Tensor, ignore_index: int, reduction: str
+    grad_out: Tensor,
+    shape: torch.Size,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
 ) -> Tensor | None:
-    """-g at the target, for scores (N, C); None where another way must be gone."""
-    if len(shape) != 2 or not fits(grad_out) or shape.numel() < _WORTH or not target.is_contiguous():
+    """-w g at the target, for scores of ``shape`` (N, C, …); None where another way must be gone."""
+    if not fits(grad_out) or shape.numel() < _WORTH:
         return None
     library = _library()
     if library is None:
         return None
-    grad_x, g = grad_out.new_empty(shape), grad_out.float().contiguous()
+    grad_x = grad_out.new_empty(shape)
     kernel = getattr(library, f"nll_backward_{NAMES[grad_x.dtype]}")
-    mean, threads = reduction == "mean", threads_for(shape.numel())
-    call(kernel, target, grad_x, g, g.dim(), *shape, ignore_index, mean, threads)
+    sizes = _Shape(*_split(shape), ignore_index, reduction == "mean", reduction == "none", 0.0)
+    tensors = target.contiguous(), grad_x, _wide(grad_out), _wide(weight)
+    call(kernel, *tensors, ctypes.byref(sizes), threads_for(shape.numel()))
     return grad_x
+
+
+def _sizes(x: Tensor) -> tuple[int, int, int] | None:
+    """Examples, classes, and places of which a class's scores lie together."""
+    if x.is_contiguous():
+        return _split(x.shape)
+    if x.dim() > 2 and x.movedim(1, -1).is_contiguous():
+        return x.numel() // x.shape[1], x.shape[1], 1
+    return None
+
+
+def _split(shape: torch.Size) -> tuple[int, int, int]:
+    return (1, shape[0], 1) if len(shape) == 1 else (shape[0], shape[1], shape[2:].numel())
+
+
+def _wide(t: Tensor | None) -> Tensor | None:
+    return None if t is None else t.float().contiguous()
 
 
 def _library():

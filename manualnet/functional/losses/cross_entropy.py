@@ -51,8 +51,8 @@ class CrossEntropy(Function):
     def backward(ctx, grad_out):
         x, target, weight = ctx.saved_tensors
         ignore_index, reduction, smoothing = ctx.settings
-        if weight is None and plain(grad_out, x, target):
-            grad_x = native.cross_entropy_backward(grad_out, x, target, *ctx.settings)
+        if plain(grad_out, x, target, weight):
+            grad_x = native.cross_entropy_backward(grad_out, x, target, weight, *ctx.settings)
             if grad_x is not None:
                 return grad_x, None, None, None, None, None
         wide, g = widen(x, grad_out)

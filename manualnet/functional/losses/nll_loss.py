@@ -38,8 +38,8 @@ class NllLoss(Function):
     @staticmethod
     def backward(ctx, grad_out):
         target, weight = ctx.saved_tensors
-        if weight is None and plain(grad_out, target):
-            grad_x = native.nll_backward(grad_out, ctx.shape, target, ctx.ignore_index, ctx.reduction)
+        if plain(grad_out, target, weight):
+            grad_x = native.nll_backward(grad_out, ctx.shape, target, weight, ctx.ignore_index, ctx.reduction)
             if grad_x is not None:
                 return grad_x, None, None, None, None
         (g,) = widen(grad_out)

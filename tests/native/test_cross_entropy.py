@@ -1,0 +1,146 @@
+"""The compiled gradients of cross-entropy and the likelihood equal those of double precision."""
+
+import pytest
+import torch
+
+from manualnet import functional as F
+from manualnet.native import cross_entropy as native
+
+from .kit import DTYPES, compiled, counted, normal, threaded, using
+
+pytestmark = compiled
+# Examples, classes and places: rows that are turned and rows that are not, blocks that are cut, planes.
+SHAPES = {
+    "few classes": (100, 10),
+    "several blocks": (700, 10),
+    "the most that are turned": (131, 32),
+    "whole vectors": (7, 64),
+    "cut vectors": (7, 100),
+    "more than a block": (3, 513),
+    "one long row": (1, 5001),
+    "one example": (200,),
+    "one class": (150, 1),
+    "signals": (5, 7, 11),
+    "pictures": (2, 21, 9, 16),
+    "wide pictures": (1, 3, 20, 40),
+    "volumes": (2, 5, 3, 4, 5),
+    "spread over threads": (4096, 10),
+    "pictures over threads": (6, 21, 16, 17),
+}
+REDUCTIONS = ["mean", "sum", "none"]
+IGNORED = -7
+FUNCTIONS = {
+    "cross-entropy": F.cross_entropy,
+    "smoothed": lambda x, t, **kwargs: F.cross_entropy(x, t, label_smoothing=0.2, **kwargs),
+    "likelihood": F.nll_loss,
+}
+EXACT = {
+    "cross-entropy": torch.nn.functional.cross_entropy,
+    "smoothed": lambda x, t, **kwargs: torch.nn.functional.cross_entropy(x, t, label_smoothing=0.2, **kwargs),
+    "likelihood": torch.nn.functional.nll_loss,
+}
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    counts = [counted(monkeypatch, native, name) for name in ("cross_entropy_backward", "nll_backward")]
+    return lambda: [grad for returned in counts for grad in returned]
+
+
+def _target(shape, ignored=True):
+    places = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    classes = shape[min(1, len(shape) - 1)]
+    target = torch.randint(classes, places, generator=torch.Generator().manual_seed(3))
+    if ignored and target.numel() > 3:
+        target.view(-1)[::3] = IGNORED
+    return target
+
+
+def _gradient(function, x, target, reduction, weight=None):
+    x = x.detach().requires_grad_()
+    y = function(x, target, weight=weight, ignore_index=IGNORED, reduction=reduction)
+    g = normal(*y.shape, seed=5).to(y.dtype)
+    return torch.autograd.grad(y, x, g)[0]
+
+
+def _check(name, x, target, reduction, weight=None):
+    wide = None if weight is None else weight.double()
+    ours = _gradient(FUNCTIONS[name], x, target, reduction, weight)
+    exact = _gradient(EXACT[name], x.double(), target, reduction, wide)
+    assert ours.dtype == x.dtype
+    unit, largest = torch.finfo(x.dtype).eps, exact.abs().max()
+    # Half precision is rounded once, after float32's own errors; its cotangent of one number was rounded before.
+    assert ((ours.double() - exact).abs() <= unit * exact.abs() + 2e-6 * largest).all()
+    assert (ours[_whole(target, x) == IGNORED] == 0).all()
+    return ours
+
+
+def _whole(target, x):
+    """The target of every score."""
+    return target.unsqueeze(min(1, x.dim() - 1)).expand(x.shape)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@threaded(SHAPES, ["several blocks", "spread over threads", "pictures over threads"])
+def test_shapes(ran, name, reduction, dtype, shape, threads):
+    with using(threads):
+        ours = _check(name, 4 * normal(*shape, dtype=dtype), _target(shape), reduction)
+    assert ran()[0] is ours
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", [(100, 10), (7, 100), (2, 21, 9, 16)], ids=str)
+def test_weights(ran, name, reduction, shape):
+    weight = normal(shape[1], seed=8).abs() + 0.1
+    ours = _check(name, 4 * normal(*shape), _target(shape), reduction, weight)
+    assert ran()[0] is ours
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "smoothed"])
+@pytest.mark.parametrize("classes", [21, 40])
+def test_pictures_with_their_classes_innermost(ran, name, classes):
+    x = normal(2, classes, 9, 16).contiguous(memory_format=torch.channels_last)
+    ours = _check(name, x, _target(x.shape), "mean")
+    assert ran()[0] is ours
+    assert ours.stride() == x.stride()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", [(100, 10), (7, 100), (2, 21, 9, 16)], ids=str)
+def test_what_is_ignored_has_no_gradient_whatever_it_holds(name, reduction, shape):
+    x, target = normal(*shape), torch.full(_target(shape).shape, IGNORED)
+    x[0] = float("inf")
+    assert (_gradient(FUNCTIONS[name], x, target, reduction) == 0).all()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")], ids=str)
+@pytest.mark.parametrize("shape", [(100, 10), (7, 100), (2, 21, 9, 16)], ids=str)
+def test_a_bad_score_spoils_its_example_alone(bad, shape):
+    x, target = normal(*shape), _target(shape, ignored=False)
+    x[(1, 5) + (0,) * (len(shape) - 2)] = bad
+    ours, theirs = (_gradient(f["cross-entropy"], x, target, "mean") for f in (FUNCTIONS, EXACT))
+    assert torch.equal(ours.isfinite(), theirs.isfinite())
+    assert not ours.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(100, 10), (7, 100), (2, 21, 9, 16)], ids=str)
+def test_scores_of_minus_infinity_are_classes_that_cannot_be(shape):
+    x, target = normal(*shape), torch.zeros_like(_target(shape))
+    x[:, 3:] = -float("inf")
+    ours, theirs = (_gradient(f["cross-entropy"], x, target, "mean") for f in (FUNCTIONS, EXACT))
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_targets_and_scores_with_gaps(ran, name):
+    x, target = normal(60, 10), _target((60, 10))
+    expected = _gradient(FUNCTIONS[name], x, target, "mean")
+    torch.testing.assert_close(
+        _gradient(FUNCTIONS[name], x, target.repeat_interleave(2)[::2], "mean"), expected, rtol=0, atol=0
+    )
+    gaps = normal(60, 20, seed=1)[:, :10].copy_(x)
+    torch.testing.assert_close(_gradient(FUNCTIONS[name], gaps, target, "mean"), expected)
