@@ -20,7 +20,3 @@ def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
 def as_rows(t: Tensor) -> Tensor:
     """All leading axes as one, which reshape(-1, …) cannot count where there are no elements."""
     return t if t.dim() == 2 else t.reshape(math.prod(t.shape[:-1]), t.shape[-1])
-
-
-def is_last(dim: int, x: Tensor) -> bool:
-    return dim in (-1, x.dim() - 1)

@@ -6,8 +6,7 @@
 
 #include <stdlib.h>
 
-// Rows of few classes are turned, so that vectors are filled.
-enum { BLOCK = 512, PLACES = 128, FEW = 32, VECTOR = 16 };
+enum { BLOCK = 512, VECTOR = 16 };
 
 static inline long whole(long c) { return (c + VECTOR - 1) / VECTOR * VECTOR; }
 
@@ -105,11 +104,9 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
                     g[b] = (float)(grad_out[place * s->step] / total);                                                 \
                 }                                                                                                      \
                 if (turned) {                                                                                          \
-                    for (long b = 0; b < count; b++)                                                                   \
-                        for (long j = 0; j < s->c; j++) own[j * PLACES + b] = x[at + b * s->c + j];                    \
+                    turn_##T(x + at, own, count, s->c);                                                                \
                     places_##T(own, result, weight, target, all, g, even, right, count, s->c, PLACES);                 \
-                    for (long b = 0; b < count; b++)                                                                   \
-                        for (long j = 0; j < s->c; j++) dx[at + b * s->c + j] = result[j * PLACES + b];                \
+                    turn_back_##T(result, dx + at, count, s->c);                                                       \
                 } else if (p > 1)                                                                                      \
                     places_##T(x + at, dx + at, weight, target, all, g, even, right, count, s->c, p);                  \
                 else if (target[0] < 0)                                                                                \

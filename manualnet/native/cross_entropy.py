@@ -81,4 +81,4 @@ def _wide(t: Tensor | None) -> Tensor | None:
 
 
 def _library():
-    return load("numbers.h", "share.h", "exp.h", "cross_entropy.c")
+    return load("numbers.h", "share.h", "exp.h", "turn.h", "cross_entropy.c")

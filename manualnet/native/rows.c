@@ -1,4 +1,4 @@
-// What depends on all of a row: softmax and log-softmax backward, hinge and triplet losses, rows (n, c) in memory.
+// What depends on all of a row: hinge and triplet losses, rows (n, c) in memory.
 //
 // A row's sums are taken in float over a few hundred elements, and in double beyond.
 
@@ -27,29 +27,6 @@ enum { BLOCK = 512 };
 static inline float positive_part(float x) { return x <= 0.0f ? 0.0f : x; }
 
 #define KERNELS(T)                                                                                              \
-    /* p (g - sum g p) */                                                                                       \
-    void softmax_backward_##T(const T *grad_out, const T *saved, T *grad_x, long n, long c, long threads) {     \
-        ROWS                                                                                                    \
-            const T *restrict g = grad_out + i * c, *restrict p = saved + i * c;                                \
-            T *restrict dx = grad_x + i * c;                                                                    \
-            SUM(get_##T(g[j]) * get_##T(p[j]))                                                                  \
-            float mean = (float)sum;                                                                            \
-            for (long j = 0; j < c; j++) dx[j] = put_##T(get_##T(p[j]) * (get_##T(g[j]) - mean));               \
-        END_OF_ROWS                                                                                             \
-    }                                                                                                           \
-                                                                                                                \
-    /* g - e^y sum g */                                                                                         \
-    void log_softmax_backward_##T(const T *grad_out, const T *saved, T *grad_x, long n, long c, long threads) { \
-        ROWS                                                                                                    \
-            const T *restrict g = grad_out + i * c, *restrict y = saved + i * c;                                \
-            T *restrict dx = grad_x + i * c;                                                                    \
-            SUM(get_##T(g[j]))                                                                                  \
-            float total = (float)sum;                                                                           \
-            for (long j = 0; j < c; j++)                                                                        \
-                dx[j] = put_##T(get_##T(g[j]) - exp_below(get_##T(y[j])) * total);                              \
-        END_OF_ROWS                                                                                             \
-    }                                                                                                           \
-                                                                                                                \
     /* sum over j != y of max(0, x_j - x_y + margin) */                                                         \
     void hinge_##T(const T *scores, const int64_t *y, float *losses, double lead, long n, long c, long threads) { \
         float margin = (float)lead;                                                                             \

@@ -22,20 +22,6 @@ def applies(*tensors: Tensor) -> bool:
     )
 
 
-def softmax_backward(grad_out: Tensor, p: Tensor) -> Tensor:
-    """p (g - Σ g p)."""
-    grad_x = torch.empty_like(p)
-    _run("softmax_backward", grad_out.contiguous(), p, grad_x)
-    return grad_x
-
-
-def log_softmax_backward(grad_out: Tensor, y: Tensor) -> Tensor:
-    """g - e^y Σ g."""
-    grad_x = torch.empty_like(y)
-    _run("log_softmax_backward", grad_out.contiguous(), y, grad_x)
-    return grad_x
-
-
 def hinge(scores: Tensor, target: Tensor, margin: float) -> Tensor:
     """Every row's Σ max(0, s_j - s_y + margin) over j ≠ y, in float32; ``target`` is contiguous."""
     losses = scores.new_empty(target.shape, dtype=torch.float32)
@@ -73,4 +59,4 @@ def _run(name: str, *tensors: Tensor, settings: tuple = (), step: tuple = ()) ->
 
 
 def _library():
-    return load("numbers.h", "share.h", "exp.h", "rows.c")
+    return load("numbers.h", "share.h", "rows.c")

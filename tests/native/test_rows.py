@@ -6,7 +6,7 @@ import torch
 from manualnet import functional as F
 from manualnet.native import rows
 
-from .kit import DTYPES, compiled, counted, normal, using
+from .kit import DTYPES, compiled, counted, normal
 
 pytestmark = compiled
 # Rows and columns: short rows, one long one, more than a block, a number that fills no vector, two threads.
@@ -35,69 +35,6 @@ def _assert_close(ours, exact, dtype, terms=1.0):
         torch.testing.assert_close(
             a.double(), e, rtol=unit * (0.51 if dtype == torch.bfloat16 else 8), atol=2**-20 * terms, equal_nan=True
         )
-
-
-@each_dtype
-@each_shape
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_softmax_and_its_logarithm(monkeypatch, name, shape, dtype, threads):
-    ran = counted(monkeypatch, rows, f"{name}_backward")
-    y = getattr(torch, name)(4 * normal(*shape), -1).to(dtype)
-    g = normal(*shape, seed=1, dtype=dtype)
-    function = getattr(F, name)
-    x = normal(*shape).to(dtype).requires_grad_()
-    result = function(x, -1)
-    with using(threads):
-        (ours,) = torch.autograd.grad(result, x, g)
-    assert ran[0] is ours
-    y, wide = result.detach().double(), g.double()
-    p = y if name == "softmax" else y.exp()
-    exact = (
-        p * (wide - (wide * p).sum(-1, keepdim=True)) if name == "softmax" else wide - p * wide.sum(-1, keepdim=True)
-    )
-    _assert_close([ours], [exact], dtype, terms=shape[1] ** 0.5)
-
-
-@each_dtype
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-def test_a_cotangent_may_have_any_strides(name, dtype):
-    x, function = normal(60, 100, dtype=dtype), getattr(F, name)
-    for g in (
-        torch.ones((), dtype=dtype).expand(60, 100),
-        normal(100, 60, dtype=dtype).t(),
-        normal(60, 200, dtype=dtype)[:, ::2],
-    ):
-        ours, expected = (_results(lambda v: function(v, 1), x, cotangent=c)[1] for c in (g, g.contiguous()))
-        assert torch.equal(ours, expected)
-
-
-@pytest.mark.parametrize(("shape", "dim"), [((40, 50), 0), ((5, 40, 50), 1), ((4, 5, 6, 7), -2)])
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-def test_another_axis_is_left_to_the_formula(monkeypatch, name, shape, dim):
-    ran = counted(monkeypatch, rows, f"{name}_backward")
-    g = normal(*shape, seed=1)
-    ours, exact = (
-        _results(lambda v, f=f: f(v, dim), normal(*shape).to(d), cotangent=g)[1].double()
-        for f, d in ((getattr(F, name), torch.float32), (getattr(torch, name), torch.float64))
-    )
-    assert ran == []
-    torch.testing.assert_close(ours, exact, rtol=1e-5, atol=1e-6)
-
-
-@each_dtype
-def test_infinite_scores_have_no_slope_and_nan_stays(dtype):
-    x = normal(30, 40, dtype=dtype)
-    x[:, 3] = -torch.inf
-    x[7, 5] = torch.nan
-    g = normal(30, 40, seed=1, dtype=dtype)
-    for function, theirs in ((F.softmax, torch.softmax), (F.log_softmax, torch.log_softmax)):
-        ours = _results(lambda v, f=function: f(v, 1), x, cotangent=g)[1]
-        exact = _results(lambda v, f=theirs: f(v, 1), x.double(), cotangent=g)[1]
-        assert torch.equal(ours.isnan(), exact.isnan())
-        assert ours[7].isnan().all()
-        near = 2e-2 if dtype == torch.bfloat16 else 1e-5
-        torch.testing.assert_close(ours.double(), exact, rtol=near, atol=near, equal_nan=True)
 
 
 @REDUCTIONS

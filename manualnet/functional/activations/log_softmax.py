@@ -7,9 +7,8 @@ from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
-from manualnet.functional._shapes import is_last
 from manualnet.functional.activations._implicit_dim import implicit_dim
-from manualnet.native import rows
+from manualnet.native import softmax as native
 
 
 class LogSoftmax(Function):
@@ -36,8 +35,9 @@ class LogSoftmax(Function):
     @staticmethod
     def backward(ctx, grad_out):
         (y,) = ctx.saved_tensors
-        if is_last(ctx.dim, y) and rows.applies(y) and plain(grad_out, y):
-            return rows.log_softmax_backward(grad_out, y), None
+        compiled = native.log_softmax_backward(grad_out, y, ctx.dim) if plain(grad_out, y) else None
+        if compiled is not None:
+            return compiled, None
         wide_grad, y = widen(grad_out, y)
         return (wide_grad - y.exp() * wide_grad.sum(ctx.dim, keepdim=True)).to(grad_out.dtype), None
 

@@ -7,14 +7,14 @@ from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
-from manualnet.functional._shapes import is_last
 from manualnet.functional.activations._implicit_dim import implicit_dim
-from manualnet.native import rows
+from manualnet.native import softmax as native
 
 
 def _times_jacobian(grad: Tensor, p: Tensor, dim: int) -> Tensor:
-    if is_last(dim, p) and rows.applies(p) and plain(grad, p):
-        return rows.softmax_backward(grad, p)
+    compiled = native.softmax_backward(grad, p, dim) if plain(grad, p) else None
+    if compiled is not None:
+        return compiled
     wide_grad, wide_p = widen(grad, p)
     mean = (wide_grad * wide_p).sum(dim, keepdim=True)
     return (wide_p * (wide_grad - mean)).to(grad.dtype)
