@@ -34,7 +34,19 @@ PATHS = {
         F.conv2d,
         [(16, 8, 16, 16), (40, 8, 4, 4)],
         ("native.conv2d_weight", "conv2d_weight"),
-        ("functional.layers.conv2d", "_grad_weight_chunked"),
+        ("functional.layers._conv2d_fast", "_grad_weight_chunked"),
+    ),
+    "conv2d of pixels": (
+        F.conv2d,
+        [(4, 8, 16, 16), (40, 8, 1, 1)],
+        ("functional.layers._conv2d_fast", "_grad_weight_of_pixels"),
+        None,
+    ),
+    "conv2d, depthwise": (
+        lambda x, w: F.conv2d(x, w, groups=8),
+        [(4, 8, 16, 16), (8, 1, 4, 4)],
+        ("native.conv2d_depthwise", "load"),
+        None,
     ),
     "batch_norm": (
         lambda x: F.batch_norm(x, None, None, training=True),
@@ -173,7 +185,7 @@ class _Products(TorchDispatchMode):
 
 
 def test_a_convolution_unfolds_a_few_pictures_at_a_time(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("manualnet.functional.layers.conv2d"), "_ROWS", 13)
+    monkeypatch.setattr(importlib.import_module("manualnet.functional.layers._conv2d_fast"), "_ROWS", 13)
     x, weight = torch.randn(7, 3, 3, 4), torch.randn(5, 3, 2, 3)
     with _Products() as products:
         (grad,) = _gradients(lambda w: F.conv2d(x, w), [weight])

@@ -2,20 +2,16 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as torch_functional
 from torch import Tensor
 
-from manualnet.functional._chunks import rows
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import need_tensors, refuse_complex
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic.pad import pad
+from manualnet.functional.layers import _conv2d_fast as fast
 from manualnet.functional.layers._windows import pair
-from manualnet.native import conv2d_tiles as tiles
-from manualnet.native import conv2d_weight as native
-from manualnet.native import winograd
 
 
 class Conv2d(Function):
@@ -37,11 +33,8 @@ class Conv2d(Function):
 
     @staticmethod
     def forward(x, weight, bias, *geometry):
-        if plain(x, weight, bias):
-            for way in (winograd.conv2d, tiles.conv2d):
-                if (y := way(x, weight, bias, *geometry)) is not None:
-                    return y
-        return torch_functional.conv2d(x, weight, bias, *geometry)
+        y = fast.forward(x, weight, bias, *geometry) if plain(x, weight, bias) else None
+        return torch_functional.conv2d(x, weight, bias, *geometry) if y is None else y
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -53,13 +46,15 @@ class Conv2d(Function):
     def backward(ctx, grad_out):
         x, weight = ctx.saved_tensors
         grad_x = grad_weight = grad_bias = None
-        fast = grad_out.device.type == "cpu" and plain(grad_out, x, weight)
+        alone = grad_out.device.type == "cpu" and plain(grad_out, x, weight)
         if ctx.needs_input_grad[0]:
-            rule = _grad_x_fast if fast else _grad_x
-            grad_x = rule(grad_out, weight, ctx.x_shape, *ctx.geometry)
+            grad_x = fast.grad_x(grad_out, weight, *ctx.geometry) if alone else None
+            if grad_x is None:
+                grad_x = _grad_x(grad_out, weight, ctx.x_shape, *ctx.geometry)
         if ctx.needs_input_grad[1]:
-            rule = _grad_weight_fast if fast else _grad_weight
-            grad_weight = rule(grad_out, x, ctx.weight_shape, *ctx.geometry)
+            grad_weight = fast.grad_weight(grad_out, x, ctx.weight_shape, *ctx.geometry) if alone else None
+            if grad_weight is None:
+                grad_weight = _grad_weight(grad_out, x, ctx.weight_shape, *ctx.geometry)
         if ctx.needs_input_grad[2]:
             grad_bias = grad_out.sum((0, 2, 3))
         return grad_x, grad_weight, grad_bias, None, None, None, None
@@ -82,14 +77,6 @@ def _grad_x(grad_out, weight, x_shape, stride, padding, dilation, groups):
     return torch_functional.conv_transpose2d(grad_out, weight, None, stride, padding, extra, groups, dilation)
 
 
-def _grad_x_fast(grad_out, weight, x_shape, *geometry):
-    """The same sum in compiled ways, where they suit."""
-    for way in (winograd.conv2d_input, tiles.conv2d_input):
-        if (grad := way(grad_out, weight, *geometry)) is not None:
-            return grad
-    return _grad_x(grad_out, weight, x_shape, *geometry)
-
-
 def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
     n, c, h, w = x.shape
     kh, kw = weight_shape[2:]
@@ -101,44 +88,6 @@ def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
     grad = torch_functional.conv2d(x, g, None, dilation, padding, stride, groups)
     # Rows and columns that the stride never reached give places beyond the kernel.
     return grad.narrow(2, 0, kh).narrow(3, 0, kw).transpose(0, 1)
-
-
-def _grad_weight_fast(grad_out, x, weight_shape, *geometry):
-    """The same sum without the detour by a convolution: compiled, or as matrix products, whichever there is."""
-    for way in (winograd.conv2d_weight, native.conv2d_weight):
-        if (grad := way(grad_out, x, weight_shape, *geometry)) is not None:
-            return grad
-    rule = _grad_weight_chunked if geometry[-1] == 1 else _grad_weight
-    return rule(grad_out, x, weight_shape, *geometry)
-
-
-# Rows of the unfolded input at a time: few enough to stay in the cache, enough for an efficient product.
-_ROWS = 4500
-
-
-def _grad_weight_chunked(grad_out, x, weight_shape, stride, padding, dilation, groups):
-    """The same sum as one matrix product Gᵀ·U a chunk of examples, U the unfolded input (…positions, kernel·channels).
-
-    Channels lie innermost, so that a window is copied in runs of kernel width · channels. The chunks' products are
-    added in at least float32.
-    """
-    out_channels, c, kh, kw = weight_shape
-    n, _, h, w = x.shape
-    oh, ow = grad_out.shape[2:]
-    (sh, sw), (ph, pw), (dh, dw) = stride, padding, dilation
-    size = min(n, rows(oh * ow, _ROWS))
-    padded = torch_functional.pad(x.new_zeros(size, h, w, c), (0, 0, pw, pw, ph, ph))
-    sn, sr, sc, _ = padded.stride()
-    windows = padded.as_strided((size, oh, ow, kh, kw, c), (sn, sh * sr, sw * sc, dh * sr, dw * sc, 1))
-    unfolded = x.new_empty(size, oh, ow, kh, kw, c)
-    total = torch.zeros(kh * kw * c, out_channels, dtype=torch.promote_types(x.dtype, torch.float32))
-    x, g = x.permute(0, 2, 3, 1), grad_out.permute(0, 2, 3, 1)
-    for pictures, cotangents in zip(x.split(size), g.split(size), strict=True):
-        m = len(pictures)
-        padded[:m, ph : ph + h, pw : pw + w] = pictures
-        unfolded[:m] = windows[:m]
-        total += unfolded[:m].view(-1, kh * kw * c).t() @ cotangents.reshape(-1, out_channels)
-    return total.view(kh, kw, c, out_channels).permute(3, 2, 0, 1).to(x.dtype)
 
 
 def _named_padding(x, padding, kernel, stride, dilation):

@@ -1,0 +1,120 @@
+"""Convolution's sums on the CPU without the detour by another convolution: compiled, or as matrix products."""
+
+import torch
+import torch.nn.functional as torch_functional
+from torch import Tensor
+
+from manualnet.functional._chunks import rows
+from manualnet.functional._dtypes import HALF
+from manualnet.native import conv2d_depthwise as depthwise
+from manualnet.native import conv2d_tiles as tiles
+from manualnet.native import conv2d_weight as native
+from manualnet.native import winograd
+from manualnet.native.call import multiplies_bfloat16
+
+
+def forward(x, weight, bias, *geometry) -> Tensor | None:
+    """y; None where PyTorch's kernel is as fast."""
+    return _first((winograd.conv2d, tiles.conv2d), x, weight, bias, *geometry)
+
+
+def grad_x(grad_out, weight, *geometry) -> Tensor | None:
+    """∂L/∂x; None where the transposed convolution is as fast."""
+    return _first((_grad_x_of_pixels, winograd.conv2d_input, tiles.conv2d_input), grad_out, weight, *geometry)
+
+
+def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
+    """∂L/∂w; None where a convolution is as fast."""
+    geometry = stride, padding, dilation
+    if groups == 1:
+        return _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry)
+    grad = depthwise.conv2d_weight(grad_out, x, weight_shape, *geometry, groups)
+    if grad is not None or weight_shape[1] < _APART:
+        return grad
+    shape = torch.Size((weight_shape[0] // groups, *weight_shape[1:]))
+    apart = zip(grad_out.chunk(groups, 1), x.chunk(groups, 1), strict=True)
+    return torch.cat([_grad_weight_of_one_group(g, part, shape, *geometry) for g, part in apart])
+
+
+# Channels of a group from which on the groups are taken one by one.
+_APART = 8
+
+
+def _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) -> Tensor:
+    ways = _grad_weight_of_pixels, winograd.conv2d_weight, native.conv2d_weight
+    grad = _first(ways, grad_out, x, weight_shape, *geometry, 1)
+    return _grad_weight_chunked(grad_out, x, weight_shape, *geometry) if grad is None else grad
+
+
+def _first(ways, *arguments) -> Tensor | None:
+    return next((result for way in ways if (result := way(*arguments)) is not None), None)
+
+
+def _pixelwise(x, kernel, padding) -> bool:
+    """Whether pixels are multiplied by a matrix, in a type whose matrix products are fast."""
+    return (
+        tuple(kernel) == (1, 1)
+        and tuple(padding) == (0, 0)
+        and (x.dtype not in HALF or (x.dtype is torch.bfloat16 and multiplies_bfloat16()))
+        and x.numel() > 0
+    )
+
+
+def _grad_x_of_pixels(grad_out, weight, stride, padding, dilation, groups) -> Tensor | None:
+    """Wᵀ g, pixel by pixel."""
+    if groups > 1 or tuple(stride) != (1, 1) or not _pixelwise(grad_out, weight.shape[2:], padding):
+        return None
+    (n, o, h, w), c = grad_out.shape, weight.shape[1]
+    matrix = weight.reshape(o, c)
+    if grad_out.is_contiguous():
+        return (matrix.t() @ grad_out.view(n, o, h * w)).view(n, c, h, w)
+    return (_pixels(grad_out) @ matrix).view(n, h, w, c).permute(0, 3, 1, 2)
+
+
+def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
+    """Σ g xᵀ over all pixels that are looked at."""
+    if groups > 1 or not _pixelwise(x, weight_shape[2:], padding):
+        return None
+    if tuple(stride) != (1, 1):
+        x = x[:, :, :: stride[0], :: stride[1]]
+    if x.is_contiguous() and grad_out.is_contiguous():
+        if x.dtype not in HALF and len(x) * weight_shape.numel() <= x.numel() + grad_out.numel():
+            return (grad_out.flatten(2) @ x.flatten(2).mT).sum(0).view(weight_shape)
+        # A channel's planes one after another, which copies long runs where pixels would be picked one by one.
+        g, x = (t.transpose(0, 1).reshape(t.shape[1], -1) for t in (grad_out, x))
+        return (g @ x.t()).view(weight_shape)
+    return (_pixels(grad_out).t() @ _pixels(x)).view(weight_shape)
+
+
+def _pixels(t: Tensor) -> Tensor:
+    """A row a pixel, a column a channel."""
+    return t.permute(0, 2, 3, 1).reshape(-1, t.shape[1])
+
+
+# Rows of the unfolded input at a time: few enough to stay in the cache, enough for an efficient product.
+_ROWS = 4500
+
+
+def _grad_weight_chunked(grad_out, x, weight_shape, stride, padding, dilation) -> Tensor:
+    """The same sum as one matrix product Gᵀ·U a chunk of examples, U the unfolded input (…positions, kernel·channels).
+
+    Channels lie innermost, so that a window is copied in runs of kernel width · channels. The chunks' products are
+    added in at least float32.
+    """
+    out_channels, c, kh, kw = weight_shape
+    n, _, h, w = x.shape
+    oh, ow = grad_out.shape[2:]
+    (sh, sw), (ph, pw), (dh, dw) = stride, padding, dilation
+    size = min(n, rows(oh * ow, _ROWS))
+    padded = torch_functional.pad(x.new_zeros(size, h, w, c), (0, 0, pw, pw, ph, ph))
+    sn, sr, sc, _ = padded.stride()
+    windows = padded.as_strided((size, oh, ow, kh, kw, c), (sn, sh * sr, sw * sc, dh * sr, dw * sc, 1))
+    unfolded = x.new_empty(size, oh, ow, kh, kw, c)
+    total = torch.zeros(kh * kw * c, out_channels, dtype=torch.promote_types(x.dtype, torch.float32))
+    x, g = x.permute(0, 2, 3, 1), grad_out.permute(0, 2, 3, 1)
+    for pictures, cotangents in zip(x.split(size), g.split(size), strict=True):
+        m = len(pictures)
+        padded[:m, ph : ph + h, pw : pw + w] = pictures
+        unfolded[:m] = windows[:m]
+        total += unfolded[:m].view(-1, kh * kw * c).t() @ cotangents.reshape(-1, out_channels)
+    return total.view(kh, kw, c, out_channels).permute(3, 2, 0, 1).to(x.dtype)
