@@ -36,12 +36,16 @@ def conv2d(d: Draw) -> Sample:
     kernel = (d.integer(1, 3), d.integer(1, 3))
     weight = d.tensor((groups * out, inputs + d.rarely(), *kernel))
     bias = d.tensor((groups * out + d.rarely(),)) if d.integer(0, 1) else None
-    # In bfloat16 with channels last, PyTorch crashes where a dilated window is wider than the picture and misses it.
-    down, right = d.integer(1, 3), d.integer(1, min(3, x.shape[-1]))
+    # In bfloat16 PyTorch crashes where a dilated window is larger than the picture and misses it, and on processors with
+    # AMX its kernel reads beyond small pictures where there is a stride, or the dilation differs between the axes.
+    alike = x.dtype == torch.bfloat16
+    down, right = (d.integer(1, min(3, side)) for side in x.shape[-2:])
+    if alike:
+        down = right = min(down, right)
     kwargs: dict[str, Any] = {"groups": groups, "dilation": down if down == right else (down, right)}
     kwargs["padding"] = _per_axis(d, 0, 3) if d.often() else d.one_of("same", "valid")
     if kwargs["padding"] != "same" or d.rarely():
-        kwargs["stride"] = _per_axis(d, 1, 3)
+        kwargs["stride"] = 1 if alike else _per_axis(d, 1, 3)
     return Sample((x, weight, bias), kwargs)
 
 
