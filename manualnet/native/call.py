@@ -51,6 +51,17 @@ def numbers(*values: int) -> ctypes.Array:
     return (ctypes.c_long * len(values))(*values)
 
 
+def along(tensor: Tensor, dim: int) -> tuple[int, int, int] | None:
+    """The tensor as an array (n, c, p) whose c is axis ``dim``; None where it does not lie like one in memory."""
+    dim %= tensor.dim()
+    if tensor.is_contiguous():
+        shape = tensor.shape
+        return shape[:dim].numel(), shape[dim], shape[dim + 1 :].numel()
+    if tensor.movedim(dim, -1).is_contiguous():
+        return tensor.numel() // tensor.shape[dim], tensor.shape[dim], 1
+    return None
+
+
 def channels_last(tensor: Tensor) -> Tensor:
     """The picture's channels innermost; a copy only where they are not."""
     return tensor.contiguous(memory_format=torch.channels_last)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, fits, threads_for
+from manualnet.native.call import NAMES, along, call, fits, threads_for
 
 # Scores below which a call is over before a compiled path pays.
 _WORTH = 1 << 7
@@ -29,7 +29,7 @@ def cross_entropy_backward(
     """(p Σ q − q) g for scores (N, C, …) and targets (N, …); None where another way must be gone."""
     if x.numel() < _WORTH or not fits(x):
         return None
-    sizes, library = _sizes(x), _library()
+    sizes, library = along(x, min(1, x.dim() - 1)), _library()
     if sizes is None or library is None:
         return None
     grad_x = torch.empty_like(x)
@@ -61,15 +61,6 @@ def nll_backward(
     tensors = target.contiguous(), grad_x, _wide(grad_out), _wide(weight)
     call(kernel, *tensors, ctypes.byref(sizes), threads_for(shape.numel()))
     return grad_x
-
-
-def _sizes(x: Tensor) -> tuple[int, int, int] | None:
-    """Examples, classes, and places of which a class's scores lie together."""
-    if x.is_contiguous():
-        return _split(x.shape)
-    if x.dim() > 2 and x.movedim(1, -1).is_contiguous():
-        return x.numel() // x.shape[1], x.shape[1], 1
-    return None
 
 
 def _split(shape: torch.Size) -> tuple[int, int, int]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, fits, threads_for
+from manualnet.native.call import NAMES, along, call, fits, threads_for
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 8
@@ -23,7 +23,7 @@ def log_softmax_backward(grad_out: Tensor, y: Tensor, dim: int) -> Tensor | None
 def _run(name: str, grad_out: Tensor, y: Tensor, dim: int) -> Tensor | None:
     if y.numel() < _WORTH or not fits(y):
         return None
-    sizes, library = _sizes(y, dim), _library()
+    sizes, library = along(y, dim), _library()
     if sizes is None or library is None:
         return None
     grad_x = torch.empty_like(y)
@@ -31,16 +31,6 @@ def _run(name: str, grad_out: Tensor, y: Tensor, dim: int) -> Tensor | None:
         grad_out = torch.empty_like(y).copy_(grad_out)
     call(getattr(library, f"{name}_{NAMES[y.dtype]}"), grad_out, y, grad_x, *sizes, threads_for(y.numel()))
     return grad_x
-
-
-def _sizes(y: Tensor, dim: int) -> tuple[int, int, int] | None:
-    """How often, how many, and how far apart the elements along ``dim`` lie."""
-    if y.is_contiguous():
-        dim %= y.dim()
-        return y.shape[:dim].numel(), y.shape[dim], y.shape[dim + 1 :].numel()
-    if y.movedim(dim, -1).is_contiguous():
-        return y.numel() // y.shape[dim], y.shape[dim], 1
-    return None
 
 
 def _library():

@@ -7,7 +7,9 @@ from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._fused import fused, summed
+from manualnet.functional._plain import plain
 from manualnet.functional._shapes import sum_to
+from manualnet.native import prelu as native
 
 
 def _per_channel(weight: Tensor, x: Tensor) -> Tensor:
@@ -49,6 +51,9 @@ class PReLU(Function):
     def backward(ctx, grad_out):
         x, weight = ctx.saved_tensors
         one = weight.numel() == 1
+        compiled = native.prelu_backward(grad_out, x, weight) if not one and plain(grad_out, x, weight) else None
+        if compiled is not None:
+            return compiled[0], compiled[1].to(weight.dtype)
         slopes = weight.reshape(()) if one else _per_channel(weight, x)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:

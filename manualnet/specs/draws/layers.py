@@ -36,8 +36,8 @@ def conv2d(d: Draw) -> Sample:
     kernel = (d.integer(1, 3), d.integer(1, 3))
     weight = d.tensor((groups * out, inputs + d.rarely(), *kernel))
     bias = d.tensor((groups * out + d.rarely(),)) if d.integer(0, 1) else None
-    # In bfloat16 PyTorch crashes where a dilated window is larger than the picture and misses it, and where there is AMX
-    # its kernel reads beyond small pictures if there is a stride, or the dilation differs between the axes.
+    # In bfloat16 PyTorch crashes where a dilated window is larger than the picture and misses it; with AMX its kernel
+    # reads beyond small pictures if there is a stride, or the dilation differs between the axes.
     alike = x.dtype == torch.bfloat16
     down, right = (d.integer(1, min(3, side)) for side in x.shape[-2:])
     if alike:

@@ -1,0 +1,26 @@
+"""The gradients of PReLU with a slope a channel, by ``prelu.c``."""
+
+import torch
+from torch import Tensor
+
+from manualnet.native.build import load
+from manualnet.native.call import NAMES, along, call, fits, threads_for
+
+# Elements below which a call is over before a compiled path pays.
+_WORTH = 1 << 9
+
+
+def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor] | None:
+    """∂L/∂x, and ∂L/∂a in float32, for slopes (C) along axis 1; None where another way must be gone."""
+    if x.numel() < _WORTH or x.dim() < 2 or not fits(x) or grad_out.dtype is not x.dtype:
+        return None
+    sizes = along(x, 1)
+    kernel = getattr(load("numbers.h", "share.h", "prelu.c"), f"prelu_backward_{NAMES[x.dtype]}", None)
+    if sizes is None or kernel is None:
+        return None
+    if grad_out.stride() != x.stride():
+        grad_out = torch.empty_like(x).copy_(grad_out)
+    grad_x, grad_weight = torch.empty_like(x), torch.empty(weight.shape)
+    slopes = weight.float().contiguous()
+    failed = call(kernel, grad_out, x, slopes, grad_x, grad_weight, *sizes, threads_for(x.numel()))
+    return None if failed else (grad_x, grad_weight)
