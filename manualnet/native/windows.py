@@ -1,10 +1,14 @@
-"""Elements shared out to windows that lie side by side, by ``windows.c``."""
+"""Elements shared out to windows, by ``windows.c``."""
+
+import ctypes
 
 import torch
 from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, numbers, threads_for
+
+Pair = tuple[int, ...]
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 7
@@ -21,9 +25,46 @@ def spread(x: Tensor, window: tuple[int, int], divisor: float) -> Tensor | None:
         rows, channels, layout = x.numel() // w, 1, torch.contiguous_format
     else:
         return None
-    kernel = getattr(load("numbers.h", "windows.c"), f"spread_{NAMES[x.dtype]}", None)
+    kernel = getattr(_library(), f"spread_{NAMES[x.dtype]}", None)
     if kernel is None:
         return None
     y = torch.empty(*batch, h * window[0], w * window[1], dtype=x.dtype, memory_format=layout)
     call(kernel, x, y, numbers(rows, w, channels, *window), float(divisor), threads_for(y.numel()))
     return y
+
+
+class _Shape(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in "n h w c height width kh kw sh sw ph pw padded".split()]
+    _fields_ += [("divisor", ctypes.c_double)]
+
+
+def stamp(
+    x: Tensor,
+    size: Pair,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    count_include_pad: bool,
+    divisor: float | None,
+) -> Tensor | None:
+    """Elements of pictures (…, H', W') added to all of their windows in (…, H, W); None where another way must be gone.
+
+    Each is divided by ``divisor``, or else by the places of its window.
+    """
+    if x.numel() < _WORTH or not fits(x) or x.dim() < 3:
+        return None
+    kernel_of_type = getattr(_library(), f"stamp_{NAMES[x.dtype]}", None)
+    if kernel_of_type is None:
+        return None
+    *batch, h, w = x.shape
+    innermost = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    sizes = (batch[0], h, w, batch[1]) if innermost else (x.numel() // (h * w), h, w, 1)
+    layout = torch.channels_last if innermost else torch.contiguous_format
+    y = torch.empty(*batch, *size, dtype=x.dtype, memory_format=layout)
+    shape = _Shape(*sizes, *size, *kernel, *stride, *padding, count_include_pad, divisor or 0.0)
+    failed = call(kernel_of_type, x.contiguous(memory_format=layout), y, ctypes.byref(shape), threads_for(y.numel()))
+    return None if failed else y
+
+
+def _library():
+    return load("numbers.h", "share.h", "windows.c")

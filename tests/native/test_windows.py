@@ -73,3 +73,46 @@ REFUSED = {
 @pytest.mark.parametrize("x", REFUSED.values(), ids=REFUSED)
 def test_others_are_left_to_the_formula(x):
     assert native.spread(x, (2, 2), 4) is None
+
+
+# Pictures, kernel, stride, padding, ceil_mode.
+OVERLAPPING = {
+    "thirds": ((4, 6, 11, 12), 3, 2, 1, False),
+    "every place": ((3, 5, 9, 8), 3, 1, 1, False),
+    "with gaps": ((3, 5, 13, 12), 2, 3, 0, False),
+    "another each way": ((2, 7, 12, 9), (3, 2), (2, 1), (1, 0), False),
+    "rounded up": ((3, 6, 12, 11), 3, 2, 1, True),
+    "one picture": ((7, 12, 12), 3, 2, 1, False),
+    "spread over threads": ((9, 33, 20, 20), 3, 2, 1, False),
+}
+
+
+@threaded(OVERLAPPING, ["spread over threads"])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("layout", [LAYOUTS["contiguous"], LAYOUTS["channels last"]], ids=["planes", "channels last"])
+@pytest.mark.parametrize("counting", [(True, None), (False, None), (True, 7), (True, -3)], ids=str)
+def test_windows_that_overlap(monkeypatch, shape, threads, dtype, layout, counting):
+    ran = counted(monkeypatch, native, "stamp")
+    size, *settings = shape
+    x = normal(*size, dtype=dtype)
+    x = (layout(x) if x.dim() == 4 else x).requires_grad_()
+    y = F.avg_pool2d(x, *settings, *counting)
+    g = torch.empty_like(y).copy_(normal(*y.shape, seed=1))
+    with using(threads):
+        (ours,) = torch.autograd.grad(y, x, g)
+    assert ran[0] is ours
+    assert ours.stride() == x.stride()
+    wide = x.detach().double().requires_grad_()
+    (exact,) = torch.autograd.grad(torch.nn.functional.avg_pool2d(wide, *settings, *counting), wide, g.double())
+    # Half precision is rounded once, after float32's own errors.
+    unit = torch.finfo(dtype).eps / 2
+    assert ((ours.double() - exact).abs() <= unit * exact.abs() + 1e-6 * exact.abs().max()).all()
+
+
+def test_a_cotangent_of_another_layout():
+    x = normal(4, 6, 11, 12).requires_grad_()
+    y = F.avg_pool2d(x, 3, 2, 1)
+    g = normal(*y.shape, seed=1)
+    expected = torch.autograd.grad(y, x, g, retain_graph=True)[0]
+    for layout in LAYOUTS.values():
+        assert torch.equal(torch.autograd.grad(y, x, layout(g), retain_graph=True)[0], expected)

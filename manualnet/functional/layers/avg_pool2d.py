@@ -7,7 +7,9 @@ from torch import Tensor
 from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
+from manualnet.functional._plain import plain
 from manualnet.functional.layers._windows import Size2, pair, spread, stamp
+from manualnet.native import windows as native
 
 
 class AvgPool2d(Function):
@@ -43,14 +45,17 @@ class AvgPool2d(Function):
         if filled and stride == kernel and padding == (0, 0):
             grad_x = spread(grad_out, kernel, divisor or kernel[0] * kernel[1])
             return grad_x, None, None, None, None, None, None
+        windows = ctx.size, kernel, stride, padding
+        compiled = native.stamp(grad_out, *windows, count_include_pad, divisor) if plain(grad_out) else None
+        if compiled is not None:
+            return compiled, None, None, None, None, None, None
         (wide,) = widen(grad_out)
         if divisor is None:
             counts = [
-                _counts(wide, axis, ctx.size[axis], kernel[axis], stride[axis], padding[axis], count_include_pad)
-                for axis in (0, 1)
+                _counts(wide, axis, *(setting[axis] for setting in windows), count_include_pad) for axis in (0, 1)
             ]
             divisor = counts[0].unsqueeze(1) * counts[1]
-        grad_x = stamp(wide / divisor, ctx.size, kernel, stride, padding)
+        grad_x = stamp(wide / divisor, *windows)
         return grad_x.to(grad_out.dtype), None, None, None, None, None, None
 
     @staticmethod
