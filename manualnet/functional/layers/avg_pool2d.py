@@ -52,7 +52,8 @@ class AvgPool2d(Function):
         (wide,) = widen(grad_out)
         if divisor is None:
             counts = [
-                _counts(wide, axis, *(setting[axis] for setting in windows), count_include_pad) for axis in (0, 1)
+                _counts(wide, axis, ctx.size[axis], kernel[axis], stride[axis], padding[axis], count_include_pad)
+                for axis in (0, 1)
             ]
             divisor = counts[0].unsqueeze(1) * counts[1]
         grad_x = stamp(wide / divisor, *windows)
