@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from manualnet.functional._dtypes import cast, widen
+from manualnet.functional._plain import plain
 from manualnet.functional._shapes import sum_to
+from manualnet.native.product_sums import product_sums
 
 Number = bool | int | float
 
@@ -35,8 +37,13 @@ def tangent(shape: torch.Size, *terms: Tensor | None) -> Tensor:
 
 def times(grad: Tensor, factor: Tensor | Number, like: Like) -> Tensor:
     """grad · factor as a gradient of ``like``, rounded once: what is still to be summed is kept wide."""
-    if isinstance(factor, int) and factor == 1:
-        return like.gradient(grad)
+    if isinstance(factor, int) and abs(factor) == 1:
+        grad = like.gradient(grad)
+        return grad if factor == 1 else -grad
     if grad.shape != like.shape:
+        if isinstance(factor, Tensor) and plain(grad, factor):
+            sums = product_sums(grad, factor, like.shape)
+            if sums is not None:
+                return cast(sums, like.dtype)
         (grad,) = widen(grad)
     return like.gradient(grad * factor)

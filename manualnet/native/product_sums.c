@@ -1,0 +1,56 @@
+// The sums of x y over n and p for each c of arrays (n, c, p), in float over a few hundred elements and in double beyond.
+
+#include <stdlib.h>
+
+enum { BLOCK = 512, PIECE = 1 << 14, ROWS = 64 };
+
+static inline long least(long a, long b) { return a < b ? a : b; }
+
+#define KERNELS(T)                                                                                                     \
+    static double piece_##T(const T *restrict x, const T *restrict y, long count) {                                    \
+        double sum = 0.0;                                                                                              \
+        for (long from = 0; from < count; from += BLOCK) {                                                             \
+            float part = 0.0f;                                                                                         \
+            _Pragma("omp simd reduction(+ : part)") for (long i = from; i < least(from + BLOCK, count); i++)           \
+                part += get_##T(x[i]) * get_##T(y[i]);                                                                 \
+            sum += part;                                                                                               \
+        }                                                                                                              \
+        return sum;                                                                                                    \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void row_##T(const T *restrict x, const T *restrict y, float *restrict sum, long c) {                       \
+        for (long j = 0; j < c; j++) sum[j] += get_##T(x[j]) * get_##T(y[j]);                                          \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* Ends with 1 if there is no memory. */                                                                           \
+    int product_sums_##T(const T *x, const T *y, float *out, long n, long c, long p, long threads) {                   \
+        double *totals = calloc(threads * c, sizeof(double));                                                          \
+        float *sums = calloc(threads * c, sizeof(float));                                                              \
+        if (!totals || !sums) return free(totals), free(sums), 1;                                                      \
+        const long pieces = (p + PIECE - 1) / PIECE;                                                                   \
+        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
+            double *total = totals + omp_get_thread_num() * c;                                                         \
+            float *sum = sums + omp_get_thread_num() * c;                                                              \
+            SHARE(p > 1 ? n * c * pieces : n)                                                                          \
+            for (long unit = first; unit < last; unit++)                                                               \
+                if (p > 1) {                                                                                           \
+                    const long row = unit / pieces, from = unit % pieces * PIECE, at = row * p + from;                 \
+                    total[row % c] += piece_##T(x + at, y + at, least(PIECE, p - from));                               \
+                } else {                                                                                               \
+                    row_##T(x + unit * c, y + unit * c, sum, c);                                                       \
+                    if ((unit - first) % ROWS == ROWS - 1 || unit == last - 1)                                         \
+                        for (long j = 0; j < c; j++) total[j] += sum[j], sum[j] = 0.0f;                                \
+                }                                                                                                      \
+        }                                                                                                              \
+        for (long j = 0; j < c; j++) {                                                                                 \
+            double all = 0.0;                                                                                          \
+            for (long t = 0; t < threads; t++) all += totals[t * c + j];                                               \
+            out[j] = (float)all;                                                                                       \
+        }                                                                                                              \
+        free(totals);                                                                                                  \
+        free(sums);                                                                                                    \
+        return 0;                                                                                                      \
+    }
+
+KERNELS(float)
+KERNELS(bfloat16)

@@ -1,0 +1,79 @@
+"""Compiled sums of products are those of double precision, whichever axes are kept."""
+
+import pytest
+import torch
+
+from manualnet import functional as F
+from manualnet.functional.arithmetic import _operands
+from manualnet.native import product_sums as native
+
+from .kit import DTYPES, LAYOUTS, compiled, counted, normal, threaded, using
+
+pytestmark = compiled
+# Shapes, and what is kept of them.
+SHAPES = {
+    "rows": ((130, 40), (40,)),
+    "columns": ((40, 130), (40, 1)),
+    "channels": ((3, 20, 9, 8), (20, 1, 1)),
+    "the first axis": ((8, 20, 30), (8, 1, 1)),
+    "two neighbours": ((4, 6, 7, 30), (6, 7, 1)),
+    "everything": ((70, 80), ()),
+    "everything, with axes": ((70, 80), (1, 1)),
+    "ones between": ((6, 1, 20, 40), (6, 1, 20, 1)),
+    "nothing is summed": ((64, 65), (64, 65)),
+    "a long piece": ((2, 3, 20000), (3, 1)),
+    "rows over threads": ((2000, 40), (40,)),
+    "pieces over threads": ((5, 40_001), ()),
+}
+
+
+@pytest.fixture(autouse=True)
+def worth(monkeypatch):
+    monkeypatch.setattr(native, "_WORTH", 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@threaded(SHAPES, [name for name in SHAPES if "threads" in name])
+def test_shapes(dtype, shape, threads):
+    size, kept = shape
+    x, y = (normal(*size, seed=seed, dtype=dtype) for seed in (1, 2))
+    with using(threads):
+        sums = native.product_sums(x, y, torch.Size(kept))
+    assert sums.dtype == torch.float32
+    assert sums.shape == kept
+    exact, terms = ((a.double() * b.double()).sum_to_size(kept) for a, b in ((x, y), (x.abs(), y.abs())))
+    assert ((sums - exact).abs() <= 2e-6 * terms).all()
+
+
+def test_channels_innermost():
+    x, y = (LAYOUTS["channels last"](normal(3, 20, 9, 8, seed=seed)) for seed in (1, 2))
+    for kept in ((20, 1, 1), (1, 9, 8)):
+        torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
+    # Pixels lie between pictures and channels.
+    assert native.product_sums(x, y, torch.Size((3, 20, 1, 1))) is None
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "kept"),
+    [
+        (normal(20, 30, 40), normal(20, 30, 40), (20, 1, 40)),
+        (normal(20, 30).t(), normal(30, 20), (20,)),
+        (normal(20, 30), normal(20, 30).double(), (30,)),
+        (normal(20, 30).double(), normal(20, 30).double(), (30,)),
+        (normal(20, 30), normal(30), (30,)),
+    ],
+    ids=["axes apart", "other layouts", "other types", "double", "other shapes"],
+)
+def test_others_go_another_way(x, y, kept):
+    assert native.product_sums(x, y, torch.Size(kept)) is None
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_a_factor_that_broadcasts(monkeypatch, dtype):
+    ran = counted(monkeypatch, _operands, "product_sums")
+    x, factor, g = normal(30, 20, dtype=dtype), normal(20, seed=1, dtype=dtype), normal(30, 20, seed=2, dtype=dtype)
+    factor.requires_grad_()
+    (grad,) = torch.autograd.grad(F.mul(x, factor), factor, g)
+    assert torch.equal(grad, ran[0].to(dtype))
+    exact = (g.double() * x.double()).sum(0)
+    assert ((grad.double() - exact).abs() <= torch.finfo(dtype).eps * exact.abs() + 1e-5).all()
