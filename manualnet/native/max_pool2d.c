@@ -1,66 +1,90 @@
-// Max pooling of channels-last pictures whose windows lie side by side.
+// Max pooling of channels-last pictures.
 //
 // x (n, h, w, c) has windows of kh x kw; y (n, oh, ow, c) is the largest of each, the first of equals, NaN above all,
-// and `place` says in a byte which element of its window it was.
+// and `place` says in a byte which element of its window it was. Padding is smaller than every number.
 //
 // A block of outputs is computed at a time: of few channels several windows side by side, so that vectors are filled.
 // On the way back this pays where whole vectors of bytes are.
 
+#include <stdlib.h>
+
 enum { BLOCK = 128, FULL = 32 };
 
 typedef struct {
-    long n, c, h, w, oh, ow, kh, kw;
+    long n, c, h, w, oh, ow, kh, kw, sh, sw, ph, pw;
 } shape;
 
 static inline long least(long a, long b) { return a < b ? a : b; }
+
+// Windows that share no element, without padding.
+static inline int apart(const shape *s) { return s->sh == s->kh && s->sw == s->kw && !s->ph && !s->pw; }
 
 // Element k of a window, counted from its first.
 static inline long element(const shape *s, long k) { return (k / s->kw * s->w + k % s->kw) * s->c; }
 
 #define KERNELS(T)                                                                                                     \
-    /* One element of each window, side by side. */                                                                    \
-    static inline void collect_##T(const T *restrict from, float *restrict to, long windows, long channels,            \
-                                   long step) {                                                                        \
+    /* One element of each window of a row, side by side; where it lies in the padding, less than every number. */     \
+    static inline void collect_##T(const T *restrict x, float *restrict to, long column, long windows, long channels,  \
+                                   const shape *s) {                                                                   \
+        const long step = s->sw * s->c, begin = least(windows, column < 0 ? (s->sw - 1 - column) / s->sw : 0);         \
+        const long end = column < s->w ? least(windows, (s->w - 1 - column) / s->sw + 1) : 0;                          \
+        for (long b = 0; b < begin * channels; b++) to[b] = -INFINITY;                                                 \
         if (channels == 1 && step == 2)                                                                                \
-            for (long q = 0; q < windows; q++) to[q] = get_##T(from[2 * q]);                                           \
+            for (long q = begin; q < end; q++) to[q] = get_##T(x[2 * q]);                                              \
+        else if (channels == step)                                                                                     \
+            for (long b = begin * step; b < end * step; b++) to[b] = get_##T(x[b]);                                    \
         else                                                                                                           \
-            for (long q = 0; q < windows; q++)                                                                         \
-                for (long c = 0; c < channels; c++) to[q * channels + c] = get_##T(from[q * step + c]);                \
+            for (long q = begin; q < end; q++)                                                                         \
+                for (long c = 0; c < channels; c++) to[q * channels + c] = get_##T(x[q * step + c]);                   \
+        for (long b = (end > begin ? end : begin) * channels; b < windows * channels; b++) to[b] = -INFINITY;          \
     }                                                                                                                  \
                                                                                                                        \
     void max_pool2d_##T(const T *restrict x, T *restrict y, uint8_t *restrict place, const shape *s, long threads) {   \
+        /* Of short rows several make a block. */                                                                      \
+        const long several = s->ow * s->c < BLOCK ? BLOCK / (s->ow * s->c) : 1, many = s->c < BLOCK ? BLOCK / s->c : 1;\
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n * s->oh)                                                                                        \
-            const long many = s->c < BLOCK ? BLOCK / s->c : 1, step = s->kw * s->c;                                    \
-            for (long row = first; row < last; row++)                                                                  \
+            for (long row = first; row < last; row += several)                                                         \
             for (long q = 0; q < s->ow; q += many)                                                                     \
             for (long c = 0; c < s->c; c += BLOCK) {                                                                   \
-                const long windows = least(many, s->ow - q), channels = least(BLOCK, s->c - c);                        \
+                const long rows = least(several, last - row), windows = least(many, s->ow - q);                        \
+                const long channels = least(BLOCK, s->c - c), line = windows * channels, left = q * s->sw - s->pw;     \
                 const long to = (row * s->ow + q) * s->c + c;                                                          \
-                const T *from = x + (row / s->oh * s->h + row % s->oh * s->kh) * s->w * s->c + q * step + c;           \
-                const int count = (int)(windows * channels);                                                           \
                 float best[BLOCK], v[BLOCK];                                                                           \
-                int32_t which[BLOCK] = {0};                                                                            \
-                collect_##T(from, best, windows, channels, step);                                                      \
-                for (int k = 1; k < s->kh * s->kw; k++) {                                                              \
-                    collect_##T(from + element(s, k), v, windows, channels, step);                                     \
-                    for (int b = 0; b < count; b++) {                                                                  \
+                int32_t which[BLOCK];                                                                                  \
+                for (long b = 0; b < rows * line; b++) best[b] = -INFINITY, which[b] = 0;                              \
+                /* The first element in the picture: nothing but the least of all numbers may be there. */             \
+                for (long r = 0, b = 0; r < rows && s->ph + s->pw; r++)                                                \
+                    for (long i = 0; i < windows; i++) {                                                               \
+                        const long top = (row + r) % s->oh * s->sh - s->ph, column = left + i * s->sw;                 \
+                        const long at = (top < 0 ? -top * s->kw : 0) + (column < 0 ? -column : 0);                     \
+                        for (long end = b + channels; b < end; b++) which[b] = (int32_t)at;                            \
+                    }                                                                                                  \
+                for (long k = 0; k < s->kh * s->kw; k++) {                                                             \
+                    const long column = left + k % s->kw;                                                              \
+                    for (long r = 0; r < rows; r++) {                                                                  \
+                        const long down = (row + r) % s->oh * s->sh - s->ph + k / s->kw;                               \
+                        if (down < 0 || down >= s->h)                                                                  \
+                            for (long b = 0; b < line; b++) v[r * line + b] = -INFINITY;                               \
+                        else                                                                                           \
+                            collect_##T(x + (((row + r) / s->oh * s->h + down) * s->w + column) * s->c + c,            \
+                                        v + r * line, column, windows, channels, s);                                   \
+                    }                                                                                                  \
+                    for (long b = 0; b < rows * line; b++) {                                                           \
                         int take = (v[b] > best[b]) | (v[b] != v[b]);                                                  \
                         best[b] = take ? v[b] : best[b];                                                               \
-                        which[b] = take ? k : which[b];                                                                \
+                        which[b] = take ? (int32_t)k : which[b];                                                       \
                     }                                                                                                  \
                 }                                                                                                      \
-                for (int b = 0; b < count; b++) y[to + b] = put_##T(best[b]);                                          \
-                for (int b = 0; b < count; b++) place[to + b] = (uint8_t)which[b];                                     \
+                for (long b = 0; b < rows * line; b++) y[to + b] = put_##T(best[b]);                                   \
+                for (long b = 0; b < rows * line; b++) place[to + b] = (uint8_t)which[b];                              \
             }                                                                                                          \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
     /* Every dy laid where its y came from, zeros everywhere else. */                                                  \
-    void max_pool2d_backward_##T(const T *restrict dy, const uint8_t *restrict place, T *restrict dx,                  \
-                                 const shape *s, long threads) {                                                       \
-        long elements[256];                                                                                            \
-        for (long k = 0; k < s->kh * s->kw; k++) elements[k] = element(s, k);                                          \
+    static void lay_##T(const T *restrict dy, const uint8_t *restrict place, T *restrict dx, const long *elements,     \
+                        const shape *s, long threads) {                                                                \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n * s->oh)                                                                                        \
             const int wide = s->c % FULL == 0;                                                                         \
@@ -81,6 +105,38 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
                         for (long c = 0; c < s->c; c++) top[elements[place[b + c]] + c] = dy[b + c];                   \
             }                                                                                                          \
         }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* Every dy added where its y came from, picture by picture. Ends with 1 if there is no memory. */                 \
+    static int add_##T(const T *restrict dy, const uint8_t *restrict place, T *restrict dx, const long *elements,      \
+                       const shape *s, long threads) {                                                                 \
+        const long size = s->h * s->w * s->c;                                                                          \
+        float *sums = malloc(threads * size * sizeof(float));                                                          \
+        if (!sums) return 1;                                                                                           \
+        _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
+            SHARE(s->n)                                                                                                \
+            float *sum = sums + omp_get_thread_num() * size;                                                           \
+            for (long i = first; i < last; i++) {                                                                      \
+                memset(sum, 0, size * sizeof(float));                                                                  \
+                for (long row = 0, b = i * s->oh * s->ow * s->c; row < s->oh; row++)                                   \
+                    for (long q = 0; q < s->ow; q++, b += s->c) {                                                      \
+                        const long top = ((row * s->sh - s->ph) * s->w + q * s->sw - s->pw) * s->c;                    \
+                        for (long c = 0; c < s->c; c++) sum[top + elements[place[b + c]] + c] += get_##T(dy[b + c]);   \
+                    }                                                                                                  \
+                for (long k = 0; k < size; k++) dx[i * size + k] = put_##T(sum[k]);                                    \
+            }                                                                                                          \
+        }                                                                                                              \
+        free(sums);                                                                                                    \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+                                                                                                                       \
+    int max_pool2d_backward_##T(const T *dy, const uint8_t *place, T *dx, const shape *s, long threads) {              \
+        long elements[256];                                                                                            \
+        for (long k = 0; k < s->kh * s->kw; k++) elements[k] = element(s, k);                                          \
+        if (!apart(s) || s->oh != s->h / s->kh || s->ow != s->w / s->kw)                                               \
+            return add_##T(dy, place, dx, elements, s, threads);                                                       \
+        lay_##T(dy, place, dx, elements, s, threads);                                                                  \
+        return 0;                                                                                                      \
     }
 
 KERNELS(float)

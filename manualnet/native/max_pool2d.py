@@ -1,4 +1,6 @@
-"""Max pooling of windows that lie side by side, by ``max_pool2d.c``."""
+"""Max pooling, by ``max_pool2d.c``."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -6,48 +8,61 @@ from torch import Tensor
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, numbers, threads_for
 
-Size = tuple[int, int]
+Size = tuple[int, ...]
 
 
-def applies(x: Tensor, window: Size) -> bool:
-    """Dense pictures on the CPU, whose windows have at most 256 elements."""
+class Windows(NamedTuple):
+    """Height and width of each."""
+
+    kernel: Size
+    stride: Size
+    padding: Size
+    out: Size
+
+
+def applies(x: Tensor, windows: Windows) -> bool:
+    """Dense pictures on the CPU, with windows of at most 256 elements, at least one of them within the picture."""
+    kernel, stride, padding, out = windows
     return (
         fits(x)
         and x.dim() == 4
-        and 1 <= window[0] <= x.shape[2]
-        and 1 <= window[1] <= x.shape[3]
-        and window[0] * window[1] <= 256
+        and min(kernel) >= 1
+        and kernel[0] * kernel[1] <= 256
+        and min(stride) >= 1
+        and min(out) >= 1
+        and all(0 <= 2 * p <= k for p, k in zip(padding, kernel, strict=True))
         and x.numel() >= 1 << 9
         and _layout(x) is not None
         and _library() is not None
     )
 
 
-def max_pool2d(x: Tensor, window: Size) -> tuple[Tensor, Tensor]:
+def max_pool2d(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor]:
     """The largest element of every window, and its place in the window, row by row, as a byte."""
-    (n, c, h, w), (kh, kw) = x.shape, window
     layout = _layout(x) or torch.contiguous_format
-    y = torch.empty(n, c, h // kh, w // kw, dtype=x.dtype, memory_format=layout)
+    y = torch.empty(*x.shape[:2], *windows.out, dtype=x.dtype, memory_format=layout)
     place = torch.empty_like(y, dtype=torch.uint8)
-    _run("max_pool2d", (x, y, place), x.shape, y.shape, window, layout)
+    _run("max_pool2d", (x, y, place), x.shape, windows, layout)
     return y, place
 
 
-def max_pool2d_backward(grad_out: Tensor, place: Tensor, size: Size, window: Size) -> Tensor:
-    """Every cotangent laid where its output came from, in pictures of ``size``."""
+def max_pool2d_backward(grad_out: Tensor, place: Tensor, size: Size, windows: Windows) -> Tensor | None:
+    """Every cotangent added where its output came from, in pictures of ``size``; None if there is no memory for it."""
     layout = _layout(place) or torch.contiguous_format
     grad_out, place = grad_out.contiguous(memory_format=layout), place.contiguous(memory_format=layout)
     grad_x = torch.empty(*grad_out.shape[:2], *size, dtype=grad_out.dtype, memory_format=layout)
-    _run("max_pool2d_backward", (grad_out, place, grad_x), grad_x.shape, place.shape, window, layout)
-    return grad_x
+    failed = _run("max_pool2d_backward", (grad_out, place, grad_x), grad_x.shape, windows, layout)
+    return None if failed else grad_x
 
 
-def _run(name: str, tensors: tuple[Tensor, ...], shape, out_shape, window: Size, layout: torch.memory_format) -> None:
+def _run(name: str, tensors: tuple[Tensor, ...], shape, windows: Windows, layout: torch.memory_format) -> int:
     n, c, h, w = shape
     # Planes that lie one after another are pictures of one channel.
     counts = (n, c) if layout is torch.channels_last else (n * c, 1)
-    kernel = getattr(_library(), f"{name}_{NAMES[tensors[0].dtype]}")
-    call(kernel, *tensors, numbers(*counts, h, w, *out_shape[2:], *window), threads_for(tensors[0].numel()))
+    kernel, stride, padding, out = windows
+    sizes = numbers(*counts, h, w, *out, *kernel, *stride, *padding)
+    function = getattr(_library(), f"{name}_{NAMES[tensors[0].dtype]}")
+    return call(function, *tensors, sizes, threads_for(tensors[0].numel()))
 
 
 def _layout(x: Tensor) -> torch.memory_format | None:

@@ -6,7 +6,7 @@ import torch
 from manualnet import functional as F
 from manualnet.native import max_pool2d as native
 
-from .kit import DTYPES, compiled, counted, normal, threaded, using
+from .kit import DTYPES, LAYOUTS, compiled, counted, normal, threaded, using
 
 pytestmark = compiled
 NAN, INF = float("nan"), float("inf")
@@ -105,6 +105,53 @@ def test_cotangents(ran, g):
     assert ran() == (1, 1)
 
 
+# Pictures, kernel, stride, padding, ceil_mode.
+OVERLAPPING = {
+    "thirds": ((4, 6, 11, 12), 3, 2, 1, False),
+    "every place": ((3, 5, 9, 8), 3, 1, 1, False),
+    "with gaps": ((3, 5, 13, 12), 2, 3, 0, False),
+    "another each way": ((2, 7, 12, 9), (3, 2), (2, 1), (1, 0), False),
+    "rounded up": ((3, 6, 11, 13), 2, 2, 0, True),
+    "rounded up, with padding": ((3, 6, 12, 11), 3, 2, 1, True),
+    "only the first beyond": ((4, 9, 7, 7), 4, 3, 2, True),
+    "many channels": ((2, 150, 9, 8), 3, 2, 1, False),
+    "whole vectors": ((2, 64, 9, 8), 3, 2, 1, False),
+    "wide": ((2, 2, 7, 300), 3, 2, 1, False),
+    "larger than the picture": ((5, 40, 2, 3), 5, 2, 2, False),
+    "over threads": ((9, 33, 20, 20), 3, 2, 1, False),
+}
+
+
+@threaded(OVERLAPPING, ["over threads"])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("layout", [LAYOUTS["contiguous"], LAYOUTS["channels last"]], ids=["planes", "channels last"])
+@pytest.mark.parametrize("special", [False, True], ids=["usual", "special"])
+def test_windows_that_overlap_or_reach_over_the_border(ran, shape, threads, dtype, layout, special):
+    size, *settings, ceil_mode = shape
+    x = layout(normal(*size, dtype=dtype))
+    if special:
+        numbers = torch.tensor([NAN, INF, -INF, -INF, -INF, 0.0, -0.0, 1.0, 1.0], dtype=dtype)
+        x.copy_(numbers[torch.randint(len(numbers), size, generator=torch.Generator().manual_seed(0))])
+        x[0] = -INF
+    x.requires_grad_()
+    y = F.max_pool2d(x, *settings, ceil_mode=ceil_mode)
+    # Whole numbers, so that their sums are exact.
+    g = torch.empty_like(y).copy_((8 * normal(*y.shape, seed=1)).round())
+    with using(threads):
+        (ours,) = torch.autograd.grad(y, x, g, retain_graph=True)
+    assert ran() == (1, 1)
+    expected, position = torch.nn.functional.max_pool2d(x, *settings, ceil_mode=ceil_mode, return_indices=True)
+    torch.testing.assert_close(y, expected, rtol=0, atol=0, equal_nan=True)
+    assert y.stride() == expected.stride()
+    exact = torch.zeros(x.shape, dtype=torch.float64).flatten(2)
+    exact = exact.scatter_add(2, position.flatten(2), g.double().flatten(2)).view(x.shape)
+    assert torch.equal(ours.double(), exact)
+    assert ours.stride() == x.stride()
+    # The gradient that may be differentiated again takes the positions of the places.
+    (again,) = torch.autograd.grad(y, x, g, create_graph=True)
+    assert torch.equal(again, ours)
+
+
 def test_a_byte_an_output_is_saved():
     x = _pictures(4, 16, 10, 12, torch.float32).requires_grad_()
     (place,) = F.max_pool2d(x, 2).grad_fn.saved_tensors
@@ -144,10 +191,8 @@ def _refused():
         "a slice": (x[:, :, :, 1:], {}),
         "double": (x.double(), {}),
         "float16": (x.half(), {}),
-        "overlapping": (x, {"stride": 1}),
-        "padding": (x, {"padding": 1}),
         "dilation": (x, {"dilation": 2}),
-        "ceiling": (_pictures(4, 16, 11, 13, torch.float32), {"ceil_mode": True}),
+        "no batch": (x[0], {}),
     }
 
 

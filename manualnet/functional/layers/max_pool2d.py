@@ -27,29 +27,30 @@ class MaxPool2d(Function):
 
     @staticmethod
     def forward(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-        tile = _tile(x, kernel_size, stride, padding, dilation, ceil_mode)
-        if tile and not return_indices and plain(x) and native.applies(x, tile):
-            return native.max_pool2d(x, tile)
+        if not return_indices and plain(x):
+            windows = _windows(x, kernel_size, stride, padding, dilation, ceil_mode)
+            if windows and native.applies(x, windows):
+                return native.max_pool2d(x, windows)
         return torch_F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, *settings, _ = inputs
-        ctx.size, ctx.tile = x.shape[-2:], _tile(x, *settings)
+        ctx.size, ctx.windows = x.shape[-2:], _windows(x, *settings)
         save(ctx, output[1])
 
     @staticmethod
     def backward(ctx, grad_out, _):
         (position,) = ctx.saved_tensors
-        fast = plain(grad_out, position)
+        windows, fast = ctx.windows, plain(grad_out, position)
+        grad_x = None
         if position.dtype == torch.uint8:
             if fast:
-                grad_x = native.max_pool2d_backward(grad_out, position, ctx.size, ctx.tile)
-            else:
-                grad_x = scatter(grad_out, _positions(position, ctx.tile, ctx.size[1]), ctx.size)
-        elif fast and ctx.tile and position.device.type == "cpu":
-            grad_x = _lay_tiles(grad_out, position, ctx.size, ctx.tile)
-        else:
+                grad_x = native.max_pool2d_backward(grad_out, position, ctx.size, windows)
+            position = _positions(position, windows, ctx.size[1]) if grad_x is None else position
+        elif fast and windows and _side_by_side(windows, ctx.size) and position.device.type == "cpu":
+            grad_x = _lay_tiles(grad_out, position, ctx.size, windows.kernel)
+        if grad_x is None:
             grad_x = scatter(grad_out, position, ctx.size)
         return grad_x, None, None, None, None, None, None
 
@@ -59,23 +60,40 @@ class MaxPool2d(Function):
         return gather(x_dot, position), None
 
 
-def _tile(x, kernel_size, stride, padding, dilation, ceil_mode) -> tuple[int, int] | None:
-    """The window, where windows lie side by side."""
-    size = pair(kernel_size)
-    apart = (
-        len(size) == 2 and pair(stride or kernel_size) == size and pair(padding) == (0, 0) and pair(dilation) == (1, 1)
-    )
-    return (size[0], size[1]) if apart and not ceil_mode and x.dim() == 4 else None
+def _windows(x, kernel_size, stride, padding, dilation, ceil_mode) -> native.Windows | None:
+    """Where the windows of pictures lie, unless they are dilated or make no sense."""
+    kernel, border = pair(kernel_size), pair(padding)
+    step = pair(stride) or kernel
+    if pair(dilation) != (1, 1) or x.dim() != 4 or len(kernel) != 2 or min(step) < 1:
+        return None
+    sides = zip(x.shape[2:], kernel, step, border, strict=True)
+    return native.Windows(kernel, step, border, tuple(_places(*side, ceil_mode) for side in sides))
 
 
-def _positions(place: Tensor, tile: tuple[int, int], width: int) -> Tensor:
-    """Positions in the plane, of places in windows that lie side by side."""
+def _places(n: int, kernel: int, step: int, border: int, ceil_mode: bool) -> int:
+    """The windows along an axis; with the ceiling one more may reach over the end, but none starts there."""
+    over = n + 2 * border - kernel
+    count = (-(-over // step) if ceil_mode else over // step) + 1
+    return count - 1 if ceil_mode and (count - 1) * step >= n + border else count
+
+
+def _side_by_side(windows: native.Windows, size) -> bool:
+    whole = tuple(n // k for n, k in zip(size, windows.kernel, strict=True))
+    return windows.stride == windows.kernel and windows.padding == (0, 0) and windows.out == whole
+
+
+def _positions(place: Tensor, windows: native.Windows, width: int) -> Tensor:
+    """Positions in the plane, of places in their windows."""
     place = place.long()  # a byte does not hold a width of 256
-    rows, columns = (torch.arange(n, device=place.device) * t for n, t in zip(place.shape[2:], tile, strict=True))
-    return (rows[:, None] + place // tile[1]) * width + columns + place % tile[1]
+    kernel, stride, padding, out = windows
+    rows, columns = (
+        torch.arange(n, device=place.device) * step - border
+        for n, step, border in zip(out, stride, padding, strict=True)
+    )
+    return (rows[:, None] + place // kernel[1]) * width + columns + place % kernel[1]
 
 
-def _lay_tiles(grad_out: Tensor, position: Tensor, size: tuple[int, int], tile: tuple[int, int]) -> Tensor:
+def _lay_tiles(grad_out: Tensor, position: Tensor, size: tuple[int, int], tile) -> Tensor:
     """The same where windows lie side by side: each place of the window takes the cotangents that came from it.
 
     A few pictures at a time, so that positions and cotangents are read from memory once.
