@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from rich.console import Console, RenderableType
 from tqdm import tqdm
 
-from experiments.bench import calls, functions, goals, growth, models, plot, recorded, table
+from experiments.bench import calls, functions, goals, growth, models, plot, recorded, settings, table
 from experiments.bench.peak import matmul_peak
 from experiments.bench.timing import Effort
 from experiments.lessons.figures import files
@@ -34,15 +34,16 @@ from experiments.training.models import MODELS
 from manualnet import native
 from manualnet.specs import SPECS
 
-SECTIONS = ("functions", "calls", "models", "growth")
+SECTIONS = ("functions", "settings", "calls", "models", "growth")
 
 
 @dataclasses.dataclass
 class Options:
     """Time hand-written gradients against the same thing differentiated by PyTorch, in turns, in one process.
 
-    Four sections: every function over sizes and number types; the calls that the four models make; a whole training
-    step of each model; and how a step's cost grows. Ends with 0 whatever comes out, unless --check is given.
+    Five sections: every function over sizes and number types; functions on other layouts and with other settings; the
+    calls that the four models make; a whole training step of each model; and how a step's cost grows. Ends with 0
+    whatever comes out, unless --check is given.
     """
 
     only: list[str] = dataclasses.field(default_factory=list)
@@ -108,6 +109,7 @@ class Measured:
     """What the sections gave; empty where they were not asked for."""
 
     functions: list[calls.Measured]
+    settings: list[calls.Measured]
     calls: list[calls.Measured]
     models: list[models.Measured]
     growth: list[growth.Growth]
@@ -115,13 +117,18 @@ class Measured:
 
     @property
     def goals(self) -> list[goals.Goal]:
-        return [*goals.of_functions(self.functions), *goals.of_calls(self.calls), *goals.of_models(self.models)]
+        return [
+            *goals.of_functions([*self.functions, *self.settings]),
+            *goals.of_calls(self.calls),
+            *goals.of_models(self.models),
+        ]
 
     def record(self) -> dict:
         """As JSON has it."""
         return {
             "matmul_peak": self.peak,
             "functions": [m.record() for m in self.functions],
+            "settings": [m.record() for m in self.settings],
             "calls": [m.record() for m in self.calls],
             "models": [m.record(self.peak) for m in self.models],
             "growth": [g.record(self.peak) for g in self.growth],
@@ -139,12 +146,17 @@ def measure(options: Options, precision: str, show: Callable[..., None]) -> Meas
     """Section by section; each is shown when it is done."""
     work, only = effort(options), options.only
     sizes = functions.SIZES[::2] if options.quick else functions.SIZES
-    result = Measured([], [], [], [], matmul_peak(getattr(torch, precision), clock=work.clock))
+    result = Measured([], [], [], [], [], matmul_peak(getattr(torch, precision), clock=work.clock))
     dtypes = dict.fromkeys(options.dtypes or ("float32", pick_precision("auto", models.CPU)))
     for dtype, name in _progress(product(dtypes, chosen("functions", SPECS, only)), "functions"):
         result.functions += [calls.measure(c, work) for c in functions.calls(name, getattr(torch, dtype), sizes)]
     if result.functions:
         show(*table.functions(result.functions))
+    named = dict.fromkeys(function for function, *_ in settings.SETTINGS)
+    for dtype, name in _progress(product(dtypes, chosen("settings", named, only)), "settings"):
+        result.settings += [calls.measure(c, work) for c in settings.calls(name, getattr(torch, dtype))]
+    if result.settings:
+        show(table.of_settings(result.settings))
     for name in _progress(chosen("calls", MODELS, only, by_name=False), "calls"):
         found = recorded.calls(setting(name, options.quick), precision)
         with fast_products(models.CPU):
@@ -189,8 +201,8 @@ def run(options: Options, console: Console) -> int:
     measured = measure(options, precision, show)
     if measured.goals:
         show(table.goals(measured.goals))
-    settings = dataclasses.asdict(options) | {"output": None, "precision_used": precision}
-    record = {"versions": results.versions(), "machine": machine, "options": settings, **measured.record()}
+    asked = dataclasses.asdict(options) | {"output": None, "precision_used": precision}
+    record = {"versions": results.versions(), "machine": machine, "options": asked, **measured.record()}
     results.write_json(options.output / "benchmark.json", record)
     for name, figure in measured.figures().items():
         files.save(figure, options.output / f"{name}.svg")

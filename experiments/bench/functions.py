@@ -105,9 +105,9 @@ _MAKERS: dict[str, Callable[[Inputs], Sample]] = {
 def calls(name: str, dtype: torch.dtype, sizes: tuple[int, ...] = SIZES) -> Iterator[Call]:
     """A call of each size, then those that its spec has for large inputs; each is made when it is asked for."""
     for nbytes in sizes:
-        yield Call.of(name, _MAKERS[name](Inputs(nbytes // dtype.itemsize, dtype, _generator())), size=nbytes)
+        yield Call.of(name, _MAKERS[name](Inputs(nbytes // dtype.itemsize, dtype, generator())), size=nbytes)
     large = SPECS[name].large
-    for sample in large(_generator()) if callable(large) else large:
+    for sample in large(generator()) if callable(large) else large:
         yield Call.of(name, sample.map(partial(_cast, dtype)), sample.label)
 
 
@@ -115,5 +115,5 @@ def _cast(dtype: torch.dtype, t: Tensor) -> Tensor:
     return t.detach().to(dtype).requires_grad_(t.requires_grad) if t.is_floating_point() else t
 
 
-def _generator() -> Generator:
+def generator() -> Generator:
     return torch.Generator().manual_seed(0)

@@ -60,6 +60,12 @@ def _cell(m: calls.Measured) -> Text:
     return Text(f"{value}!", style="bold red") if misses(m) else Text(f"{value} ")
 
 
+def of_settings(measured: Sequence[calls.Measured]) -> Group:
+    """Functions on other layouts and with other settings."""
+    marks = [(m.call.dtype, m.call.label) for m in measured]
+    return details("functions on other layouts and with other settings, 4 MiB", "setting", measured, marks)
+
+
 def of_models(measured: Sequence[calls.Measured], precision: str) -> Group:
     """The calls that the models make."""
     marks = [(m.call.label, "×".join(map(str, m.call.shape)) or "1") for m in measured]

@@ -1,0 +1,90 @@
+"""Functions on other layouts and with other settings than those of :mod:`experiments.bench.functions`, on 4 MiB."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from experiments.bench.calls import Call
+from experiments.bench.functions import MIB, Inputs, generator
+from manualnet.check.spec import Sample
+
+SIZE = 4 * MIB
+Maker = Callable[[Inputs], Sample]
+
+
+def _planes(i: Inputs, channels: int = 64, side: int = 32) -> Tensor:
+    """Pictures as PyTorch lays them out unless it is told otherwise."""
+    return i.normal(max(1, i.numel // (channels * side**2)), channels, side, side)
+
+
+def _pixels(i: Inputs) -> Tensor:
+    return _planes(i).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+
+
+def _conv2d(kernel: int, groups: int = 1, lay: Callable[[Inputs], Tensor] = _planes, **settings: int) -> Maker:
+    shape = 64, 64 // groups, kernel, kernel
+    return lambda i: Sample((lay(i), i.normal(*shape)), {"padding": kernel // 2, "groups": groups, **settings})
+
+
+def _batch_norm(i: Inputs, x: Tensor, training: bool) -> Sample:
+    statistics = torch.zeros(64, dtype=i.dtype), torch.ones(64, dtype=i.dtype)
+    return Sample((x, *statistics, i.normal(64), i.normal(64), training))
+
+
+def _labels(i: Inputs, scores: Tensor) -> Tensor:
+    shape = scores.shape[:1] + scores.shape[2:]
+    return torch.randint(scores.shape[1], shape, generator=i.generator)
+
+
+def _cross_entropy(*shape: int, weighted: bool = False) -> Maker:
+    """Scores of as many examples as there is room for, of ``shape`` each."""
+
+    def make(i: Inputs) -> Sample:
+        x = i.normal(max(1, i.numel // torch.Size(shape).numel()), *shape)
+        return Sample((x, _labels(i, x), torch.rand(shape[0], generator=i.generator).to(i.dtype) if weighted else None))
+
+    return make
+
+
+def _pool(*settings: int, lay: Callable[[Inputs], Tensor] = _planes) -> Maker:
+    return lambda i: Sample((lay(i), *settings))
+
+
+SETTINGS: tuple[tuple[str, str, Maker], ...] = (
+    ("batch_norm", "planes", lambda i: _batch_norm(i, _planes(i), training=True)),
+    ("batch_norm", "planes, evaluation", lambda i: _batch_norm(i, _planes(i), training=False)),
+    ("batch_norm", "evaluation", lambda i: _batch_norm(i, _pixels(i), training=False)),
+    ("batch_norm_gelu", "planes", lambda i: _batch_norm(i, _planes(i), training=True)),
+    ("batch_norm_relu", "planes", lambda i: _batch_norm(i, _planes(i), training=True)),
+    ("conv2d", "planes", _conv2d(3)),
+    ("conv2d", "one pixel", _conv2d(1, lay=_pixels)),
+    ("conv2d", "one pixel, planes", _conv2d(1)),
+    ("conv2d", "4 groups", _conv2d(3, groups=4, lay=_pixels)),
+    ("conv2d", "depthwise", _conv2d(3, groups=64, lay=_pixels)),
+    ("conv2d", "depthwise, planes", _conv2d(3, groups=64)),
+    ("conv2d", "stride 2", _conv2d(3, stride=2, lay=_pixels)),
+    ("max_pool2d", "planes", _pool(2)),
+    ("max_pool2d", "3, stride 2", _pool(3, 2, 1, lay=_pixels)),
+    ("max_pool2d", "3, stride 2, planes", _pool(3, 2, 1)),
+    ("avg_pool2d", "planes", _pool(2)),
+    ("avg_pool2d", "3, stride 2", _pool(3, 2, 1, lay=_pixels)),
+    ("avg_pool2d", "3, stride 2, planes", _pool(3, 2, 1)),
+    ("prelu", "a slope a channel", lambda i: Sample((_planes(i), i.normal(64)))),
+    ("gelu", "a slice", lambda i: Sample((i.normal(max(1, i.numel // 1024), 2048)[:, :1024],))),
+    ("softmax", "channels", lambda i: Sample((_planes(i), 1))),
+    ("log_softmax", "the first axis", lambda i: Sample((i.units(), 0))),
+    ("cross_entropy", "pictures", _cross_entropy(21, 32, 32)),
+    ("cross_entropy", "10,000 classes", _cross_entropy(10_000)),
+    ("cross_entropy", "weights", _cross_entropy(10, weighted=True)),
+    ("mul", "a factor a channel", lambda i: Sample((_planes(i), i.normal(64, 1, 1)))),
+    ("mul", "a factor a column", lambda i: Sample((i.units(), i.normal(i.width)))),
+    ("add", "a row", lambda i: Sample((i.units(), i.normal(i.width)))),
+)
+
+
+def calls(name: str, dtype: torch.dtype) -> Iterator[Call]:
+    """A function's calls; each is made when it is asked for."""
+    for function, label, make in SETTINGS:
+        if function == name:
+            yield Call.of(function, make(Inputs(SIZE // dtype.itemsize, dtype, generator())), label, size=SIZE)
