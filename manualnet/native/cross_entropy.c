@@ -1,8 +1,8 @@
-// The gradients of cross-entropy and of the negative log-likelihood for scores (n, c, p) with a class index y (n, p),
-// in sum, in mean over the weights of the targets that are not ignored, or with a cotangent for each target.
+// Cross-entropy and its gradient, and that of the negative log-likelihood, for scores (n, c, p) with a class index y
+// (n, p), in sum, in mean over the weights of the targets that are not ignored, or for each target.
 //
-// Cross-entropy: (p sum(q) - q) g with p the softmax over the classes and q = w ((1 - e) [c = y] + e / c).
-// The likelihood: -w g at y, and 0 elsewhere. An ignored target has 0. No weights stand for ones.
+// Cross-entropy: sum(q (log sum e^x - x)) with q = w ((1 - e) [c = y] + e / c), and (p sum(q) - q) g with p the softmax
+// over the classes. The likelihood: -w g at y, and 0 elsewhere. An ignored target has 0. No weights stand for ones.
 
 #include <stdlib.h>
 
@@ -17,6 +17,12 @@ typedef struct {
 
 static inline float weight_of(const float *weight, long c) { return weight ? weight[c] : 1.0f; }
 
+static double sum_of(const float *weight, long c) {
+    double sum = 0.0;
+    for (long j = 0; j < c; j++) sum += weight_of(weight, j);
+    return sum;
+}
+
 // What a mean divides by.
 static double divisor(const int64_t *y, const float *weight, const shape *s) {
     double total = 0.0;
@@ -26,9 +32,8 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
 }
 
 #define KERNELS(T)                                                                                                     \
-    /* A row of scores side by side; `p` has room for whole vectors of them. */                                        \
-    static void row_##T(const T *restrict x, T *restrict dx, float *restrict p, const float *weight, long y, float all,\
-                        float even, float right, float g, long c) {                                                    \
+    /* p = e^(x - most) of a row, in room for whole vectors, and their sum. */                                         \
+    static double exps_##T(const T *restrict x, float *restrict p, float *largest, long c) {                           \
         const long padded = whole(c);                                                                                  \
         float most = -INFINITY;                                                                                        \
         double sum = 0.0;                                                                                              \
@@ -44,6 +49,102 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
             _Pragma("omp simd reduction(+ : part)") for (long j = b; j < end; j++) part += p[j];                       \
             sum += part;                                                                                               \
         }                                                                                                              \
+        *largest = most;                                                                                               \
+        return sum;                                                                                                    \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* The largest score of each of `count` places, and the sum of e^(x - most). */                                    \
+    static void sums_##T(const T *restrict x, float *restrict most, float *restrict sum, long count, long c, long p) { \
+        for (long b = 0; b < count; b++) most[b] = get_##T(x[b]), sum[b] = 0.0f;                                       \
+        for (long j = 1; j < c; j++)                                                                                   \
+            for (long b = 0; b < count; b++) {                                                                         \
+                float v = get_##T(x[j * p + b]);                                                                       \
+                most[b] = v > most[b] ? v : most[b];                                                                   \
+            }                                                                                                          \
+        for (long j = 0; j < c; j++)                                                                                   \
+            for (long b = 0; b < count; b++) sum[b] += exp_below(get_##T(x[j * p + b]) - most[b]);                     \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* The sum of w (most - x) of a row, and of each of `count` places. */                                             \
+    static double lack_of_row_##T(const T *restrict x, const float *weight, float most, long c) {                      \
+        double sum = 0.0;                                                                                              \
+        for (long b = 0; b < c; b += BLOCK) {                                                                          \
+            const long end = b + BLOCK < c ? b + BLOCK : c;                                                            \
+            float part = 0.0f;                                                                                         \
+            _Pragma("omp simd reduction(+ : part)") for (long j = b; j < end; j++)                                     \
+                part += weight_of(weight, j) * (most - get_##T(x[j]));                                                 \
+            sum += part;                                                                                               \
+        }                                                                                                              \
+        return sum;                                                                                                    \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void lacks_##T(const T *restrict x, const float *weight, const float *restrict most, double *restrict lack, \
+                          long count, long c, long p) {                                                                \
+        for (long b = 0; b < count; b++) lack[b] = 0.0;                                                                \
+        for (long from = 0; from < c; from += BLOCK) {                                                                 \
+            float part[PLACES] = {0};                                                                                  \
+            for (long j = from; j < c && j < from + BLOCK; j++)                                                        \
+                for (long b = 0; b < count; b++) part[b] += weight_of(weight, j) * (most[b] - get_##T(x[j * p + b]));  \
+            for (long b = 0; b < count; b++) lack[b] += part[b];                                                       \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* The loss of each target, or in `out` alone their sum or mean. Ends with 1 if there is no such class. */         \
+    int cross_entropy_##T(const T *x, const int64_t *y, float *out, const float *weight, const shape *s,               \
+                          long threads) {                                                                              \
+        for (long i = 0; i < s->n * s->p; i++)                                                                         \
+            if (y[i] != s->ignored && (y[i] < 0 || y[i] >= s->c)) return 1;                                            \
+        const double even = s->smoothing / s->c, right = 1.0 - s->smoothing, weights = sum_of(weight, s->c);           \
+        double all = 0.0;                                                                                              \
+        _Pragma("omp parallel num_threads(threads) if(threads > 1) reduction(+ : all)") {                              \
+            const int turned = s->p == 1 && s->c <= FEW;                                                               \
+            const long n = turned ? 1 : s->n, p = turned ? s->n : s->p;                                                \
+            const long many = p > 1 ? PLACES : 1, blocks = (p + many - 1) / many;                                      \
+            float *row = malloc(whole(s->c) * sizeof(float));                                                          \
+            T own[FEW * PLACES];                                                                                       \
+            SHARE(n * blocks)                                                                                          \
+            for (long block = first; block < last; block++) {                                                          \
+                const long i = block / blocks, from = block % blocks * many;                                           \
+                const long count = from + many < p ? many : p - from;                                                  \
+                const T *scores = x + (turned ? from * s->c : i * s->c * p + from);                                    \
+                const long apart = turned ? PLACES : p;                                                                \
+                float most[PLACES], sum[PLACES];                                                                       \
+                double lack[PLACES];                                                                                   \
+                if (turned) {                                                                                          \
+                    turn_##T(scores, own, count, s->c);                                                                \
+                    scores = own;                                                                                      \
+                }                                                                                                      \
+                if (p > 1) {                                                                                           \
+                    sums_##T(scores, most, sum, count, s->c, apart);                                                   \
+                    if (even > 0.0) lacks_##T(scores, weight, most, lack, count, s->c, apart);                         \
+                } else {                                                                                               \
+                    sum[0] = (float)exps_##T(scores, row, most, s->c);                                                 \
+                    if (even > 0.0) lack[0] = lack_of_row_##T(scores, weight, most[0], s->c);                          \
+                }                                                                                                      \
+                for (long b = 0; b < count; b++) {                                                                     \
+                    const long place = i * p + from + b, class = y[place];                                             \
+                    double loss = 0.0;                                                                                 \
+                    if (class != s->ignored) {                                                                         \
+                        const double rest = log(sum[b]), own_lack = most[b] - get_##T(scores[class * apart + b]);      \
+                        loss = right * weight_of(weight, class) * (own_lack + rest);                                   \
+                        if (even > 0.0) loss += even * (lack[b] + weights * rest);                                     \
+                    }                                                                                                  \
+                    if (s->step)                                                                                       \
+                        out[place] = (float)loss;                                                                      \
+                    else                                                                                               \
+                        all += loss;                                                                                   \
+                }                                                                                                      \
+            }                                                                                                          \
+            free(row);                                                                                                 \
+        }                                                                                                              \
+        if (!s->step) *out = (float)(all / divisor(y, weight, s));                                                     \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void row_##T(const T *restrict x, T *restrict dx, float *restrict p, const float *weight, long y, float all,\
+                        float even, float right, float g, long c) {                                                    \
+        float most;                                                                                                    \
+        const double sum = exps_##T(x, p, &most, c);                                                                   \
         const float times = (float)(all / sum), w = weight_of(weight, y);                                              \
         if (weight)                                                                                                    \
             for (long j = 0; j < c; j++) dx[j] = put_##T((p[j] * times - even * weight[j]) * g);                       \
@@ -56,15 +157,8 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
     static void places_##T(const T *restrict x, T *restrict dx, const float *weight, const int32_t *restrict y,        \
                            const float *restrict all, const float *restrict g, float even, float right, long count,    \
                            long c, long p) {                                                                           \
-        float most[PLACES], sum[PLACES] = {0};                                                                         \
-        for (long b = 0; b < count; b++) most[b] = get_##T(x[b]);                                                      \
-        for (long j = 1; j < c; j++)                                                                                   \
-            for (long b = 0; b < count; b++) {                                                                         \
-                float v = get_##T(x[j * p + b]);                                                                       \
-                most[b] = v > most[b] ? v : most[b];                                                                   \
-            }                                                                                                          \
-        for (long j = 0; j < c; j++)                                                                                   \
-            for (long b = 0; b < count; b++) sum[b] += exp_below(get_##T(x[j * p + b]) - most[b]);                     \
+        float most[PLACES], sum[PLACES];                                                                               \
+        sums_##T(x, most, sum, count, c, p);                                                                           \
         for (long b = 0; b < count; b++) sum[b] = all[b] / sum[b];                                                     \
         for (long j = 0; j < c; j++) {                                                                                 \
             const float w = weight_of(weight, j);                                                                      \
@@ -81,8 +175,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
                                     const shape *s, long threads) {                                                    \
         const double total = divisor(y, weight, s);                                                                    \
         const float even = (float)(s->smoothing / s->c), right = (float)(1.0 - s->smoothing);                          \
-        double weights = 0.0;                                                                                          \
-        for (long j = 0; j < s->c; j++) weights += weight_of(weight, j);                                               \
+        const double weights = sum_of(weight, s->c);                                                                   \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             const int turned = s->p == 1 && s->c <= FEW;                                                               \
             const long n = turned ? 1 : s->n, p = turned ? s->n : s->p;                                                \

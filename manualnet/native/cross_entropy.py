@@ -1,4 +1,4 @@
-"""The gradients of cross-entropy and of the negative log-likelihood for class indices, by ``cross_entropy.c``."""
+"""Cross-entropy and its gradient, and that of the likelihood, for class indices, by ``cross_entropy.c``."""
 
 import ctypes
 
@@ -15,6 +15,23 @@ _WORTH = 1 << 7
 class _Shape(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("n", "c", "p", "ignored", "mean", "step")]
     _fields_ += [("smoothing", ctypes.c_double)]
+
+
+def cross_entropy(
+    x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float
+) -> Tensor | None:
+    """The loss in float32, of scores (N, C, …) and targets (N, …); None where another way must be gone."""
+    if x.numel() < _WORTH or not fits(x):
+        return None
+    sizes, library = along(x, min(1, x.dim() - 1)), _library()
+    if sizes is None or library is None:
+        return None
+    loss = torch.empty(target.shape if reduction == "none" else ())
+    shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
+    kernel = getattr(library, f"cross_entropy_{NAMES[x.dtype]}")
+    tensors = target.contiguous(), loss, _wide(weight)
+    # PyTorch has the words for a class that there is not.
+    return None if call(kernel, x, *tensors, ctypes.byref(shape), threads_for(2 * x.numel())) else loss
 
 
 def cross_entropy_backward(

@@ -144,3 +144,52 @@ def test_targets_and_scores_with_gaps(ran, name):
     )
     gaps = normal(60, 20, seed=1)[:, :10].copy_(x)
     torch.testing.assert_close(_gradient(FUNCTIONS[name], gaps, target, "mean"), expected)
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "smoothed"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("weighted", [False, True])
+@threaded(SHAPES, ["several blocks", "pictures over threads"])
+def test_the_loss(monkeypatch, name, reduction, dtype, weighted, shape, threads):
+    ran = counted(monkeypatch, native, "cross_entropy")
+    x, target = 4 * normal(*shape, dtype=dtype), _target(shape)
+    weight = normal(shape[min(1, len(shape) - 1)], seed=8, dtype=dtype).abs() if weighted else None
+    settings = {"ignore_index": IGNORED, "reduction": reduction}
+    with using(threads):
+        ours = FUNCTIONS[name](x, target, weight=weight, **settings)
+    wide = None if weight is None else weight.double()
+    exact = EXACT[name](x.double(), target, weight=wide, **settings)
+    assert ran[0] is not None
+    assert ours.dtype == dtype
+    torch.testing.assert_close(
+        ours.double(), exact, rtol=torch.finfo(dtype).eps if dtype == torch.bfloat16 else 2e-6, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "smoothed"])
+@pytest.mark.parametrize("shape", [(100, 10), (7, 100), (2, 21, 9, 16)], ids=str)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38], ids=str)
+def test_the_loss_of_special_scores(name, shape, value):
+    x, target = normal(*shape), _target(shape)
+    x[:, 1] = value
+    x[-1] = value
+    ours, theirs = (f[name](x, target, ignore_index=IGNORED, reduction="none") for f in (FUNCTIONS, EXACT))
+    torch.testing.assert_close(ours, theirs, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "smoothed"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_where_all_is_ignored_the_mean_is_nan(name, reduction):
+    x, target = normal(100, 10), torch.full((100,), IGNORED)
+    ours, theirs = (f[name](x, target, ignore_index=IGNORED, reduction=reduction) for f in (FUNCTIONS, EXACT))
+    torch.testing.assert_close(ours, theirs, equal_nan=True)
+
+
+@pytest.mark.parametrize("wrong", [-1, 10, 1 << 40])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_class_that_there_is_not_is_an_error(wrong, reduction):
+    target = _target((100, 10), ignored=False)
+    target[99] = wrong
+    with pytest.raises(IndexError, match=f"target {wrong} is out of bounds"):
+        F.cross_entropy(normal(100, 10), target, reduction=reduction)

@@ -36,6 +36,10 @@ class CrossEntropy(Function):
 
     @staticmethod
     def forward(x, target, weight, ignore_index, reduction, smoothing):
+        if plain(x, target, weight):
+            loss = native.cross_entropy(x, target, weight, ignore_index, reduction, smoothing)
+            if loss is not None:
+                return loss.to(x.dtype)
         wide, wide_weight = widen(x, weight)
         loss = torch.nn.functional.cross_entropy(
             wide, target, wide_weight, None, ignore_index, None, reduction, smoothing
