@@ -10,6 +10,8 @@ from manualnet.native.call import NAMES, along, call, fits, threads_for
 
 # Scores below which a call is over before a compiled path pays.
 _WORTH = 1 << 7
+# Classes of a row for which PyTorch's loss is as fast: too many to turn rows, too few for one to take its time.
+_ROWS = range(33, 512)
 
 
 class _Shape(ctypes.Structure):
@@ -24,7 +26,7 @@ def cross_entropy(
     if x.numel() < _WORTH or not fits(x):
         return None
     sizes, library = along(x, min(1, x.dim() - 1)), _library()
-    if sizes is None or library is None:
+    if sizes is None or library is None or (sizes[2] == 1 and sizes[1] in _ROWS):
         return None
     loss = torch.empty(target.shape if reduction == "none" else ())
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
@@ -46,11 +48,10 @@ def cross_entropy_backward(
     """(p Σ q − q) g for scores (N, C, …) and targets (N, …); None where another way must be gone."""
     if x.numel() < _WORTH or not fits(x):
         return None
-    sizes, library = along(x, min(1, x.dim() - 1)), _library()
-    if sizes is None or library is None:
+    sizes, kernel = along(x, min(1, x.dim() - 1)), _backward("cross_entropy", x.dtype)
+    if sizes is None or kernel is None:
         return None
     grad_x = torch.empty_like(x)
-    kernel = getattr(library, f"cross_entropy_backward_{NAMES[x.dtype]}")
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
     tensors = target.contiguous(), grad_x, _wide(grad_out), _wide(weight)
     # An exponential is worth two elements.
@@ -69,11 +70,10 @@ def nll_backward(
     """-w g at the target, for scores of ``shape`` (N, C, …); None where another way must be gone."""
     if not fits(grad_out) or shape.numel() < _WORTH:
         return None
-    library = _library()
-    if library is None:
+    kernel = _backward("nll", grad_out.dtype)
+    if kernel is None:
         return None
     grad_x = grad_out.new_empty(shape)
-    kernel = getattr(library, f"nll_backward_{NAMES[grad_x.dtype]}")
     sizes = _Shape(*_split(shape), ignore_index, reduction == "mean", reduction == "none", 0.0)
     tensors = target.contiguous(), grad_x, _wide(grad_out), _wide(weight)
     call(kernel, *tensors, ctypes.byref(sizes), threads_for(shape.numel()))
@@ -86,6 +86,10 @@ def _split(shape: torch.Size) -> tuple[int, int, int]:
 
 def _wide(t: Tensor | None) -> Tensor | None:
     return None if t is None else t.float().contiguous()
+
+
+def _backward(name: str, dtype: torch.dtype):
+    return getattr(_library(), f"{name}_backward_{NAMES[dtype]}", None)
 
 
 def _library():
