@@ -11,7 +11,7 @@ _WORTH = 1 << 9
 
 
 def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor] | None:
-    """∂L/∂x, and ∂L/∂a in float32, for slopes (C) along axis 1; None where another way must be gone."""
+    """∂L/∂x and ∂L/∂a, for slopes (C) along axis 1; None where another way must be gone."""
     if x.numel() < _WORTH or x.dim() < 2 or not fits(x) or grad_out.dtype is not x.dtype:
         return None
     sizes = along(x, 1)
@@ -23,4 +23,4 @@ def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor,
     grad_x, grad_weight = torch.empty_like(x), torch.empty(weight.shape)
     slopes = weight.float().contiguous()
     failed = call(kernel, grad_out, x, slopes, grad_x, grad_weight, *sizes, threads_for(x.numel()))
-    return None if failed else (grad_x, grad_weight)
+    return None if failed else (grad_x, grad_weight.to(weight.dtype))

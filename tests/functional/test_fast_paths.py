@@ -54,6 +54,12 @@ PATHS = {
         ("native.batch_norm", "backward"),
         ("functional.layers._batch_norm_fast", "backward"),
     ),
+    "batch_norm, evaluation": (
+        lambda x: F.batch_norm(x, torch.zeros_like(x[0, :, 0, 0]), torch.ones_like(x[0, :, 0, 0])),
+        [(4, 8, 16, 16)],
+        ("native.batch_norm", "backward"),
+        None,
+    ),
     "batch_norm_gelu": (
         lambda x: F.batch_norm_gelu(x, None, None, training=True),
         [(4, 8, 16, 16)],
@@ -67,6 +73,20 @@ PATHS = {
         None,
     ),
     "avg_pool2d": (lambda x: F.avg_pool2d(x, 2), [(4, 8, 16, 16)], ("native.windows", "load"), None),
+    "avg_pool2d, overlapping": (
+        lambda x: F.avg_pool2d(x, 3, 2, 1),
+        [(4, 8, 16, 16)],
+        ("native.windows", "_library"),
+        None,
+    ),
+    "max_pool2d, overlapping": (
+        lambda x: F.max_pool2d(x, 3, 2, 1),
+        [(4, 8, 16, 16)],
+        ("native.max_pool2d", "max_pool2d_backward"),
+        None,
+    ),
+    "prelu, a slope a channel": (F.prelu, [(4, 8, 16, 16), (8,)], ("native.prelu", "load"), None),
+    "mul": (F.mul, [(80, 64), (64,)], ("native.product_sums", "load"), None),
     "gelu": (F.gelu, [(4, 8, 16, 16)], ("native.elementwise", "run"), None),
     "prelu": (F.prelu, [(4, 8, 16, 16), (1,)], ("native.sums", "run"), None),
     "softmax": (lambda x: F.softmax(x, 1), [(40, 10)], ("native.softmax", "_library"), None),

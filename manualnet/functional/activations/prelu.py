@@ -53,7 +53,7 @@ class PReLU(Function):
         one = weight.numel() == 1
         compiled = native.prelu_backward(grad_out, x, weight) if not one and plain(grad_out, x, weight) else None
         if compiled is not None:
-            return compiled[0], compiled[1].to(weight.dtype)
+            return compiled
         slopes = weight.reshape(()) if one else _per_channel(weight, x)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
