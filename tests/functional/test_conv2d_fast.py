@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from manualnet import functional as F
+from manualnet.functional.layers import _conv2d_fast as fast
+from manualnet.native import conv2d_depthwise
+from manualnet.native.build import available
 
 LAYOUTS = {"planes": torch.contiguous_format, "pixels": torch.channels_last}
 # Shapes of pictures and kernels, and settings.
@@ -47,3 +50,70 @@ def test_gradients(case, dtype, layout):
         assert ((grad.double() - e).abs() <= bound).all()
     if shape[1] > 1:
         assert ours[0].is_contiguous(memory_format=layout) or ours[0].numel() == 0
+
+
+# For each case what computes the weight's gradient, and how often.
+WAYS = {
+    "a kernel of one pixel": {"_grad_weight_of_pixels": 1, "_grad_x_of_pixels": 1},
+    "of every second pixel": {"_grad_weight_of_pixels": 1},
+    "of some pixels": {"_grad_weight_of_pixels": 1},
+    "dilated, which changes nothing": {"_grad_weight_of_pixels": 1, "_grad_x_of_pixels": 1},
+    "with padding": {"_grad_weight_chunked": 1},
+    "one pixel, two groups": {"_grad_weight_of_pixels": 2},
+    "groups of many": {"_grad_weight_chunked": 2},
+    "groups of few": {},
+    "two outputs a channel": {},
+    "no pictures": {"_grad_weight_chunked": 1},
+}
+
+
+@pytest.mark.parametrize("case", WAYS)
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_which_way_is_taken(monkeypatch, case, layout):
+    """In double precision, which nothing compiled is for."""
+    shape, kernel, settings = CASES[case]
+    taken = {}
+
+    def counting(name, function):
+        def run(*args):
+            result = function(*args)
+            if result is not None:
+                taken[name] = taken.get(name, 0) + 1
+            return result
+
+        return run
+
+    for name in ("_grad_weight_of_pixels", "_grad_x_of_pixels", "_grad_weight_chunked"):
+        monkeypatch.setattr(fast, name, counting(name, getattr(fast, name)))
+    x = torch.randn(shape, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    weight = torch.randn(kernel, dtype=torch.float64, requires_grad=True)
+    y = F.conv2d(x, weight, **settings)
+    torch.autograd.grad(y, [x, weight], torch.ones_like(y))
+    assert taken == WAYS[case]
+
+
+@pytest.mark.skipif(not available(), reason="no C compiler here")
+def test_channels_apart_are_compiled(monkeypatch):
+    returned = []
+
+    def keeping(*args, function=conv2d_depthwise.conv2d_weight):
+        returned.append(function(*args))
+        return returned[-1]
+
+    monkeypatch.setattr(conv2d_depthwise, "conv2d_weight", keeping)
+    x, weight = torch.randn(5, 8, 9, 8), torch.randn(8, 1, 3, 3, requires_grad=True)
+    y = F.conv2d(x, weight, groups=8)
+    (grad,) = torch.autograd.grad(y, weight, torch.ones_like(y))
+    assert returned[0] is grad
+
+
+def test_half_precision_is_multiplied_where_the_processor_does(monkeypatch):
+    x = torch.randn(3, 16, 5, 6).bfloat16()
+    for multiplies in (False, True):
+        monkeypatch.setattr(fast, "multiplies_bfloat16", lambda multiplies=multiplies: multiplies)
+        assert fast._pixelwise(x, (1, 1), (0, 0)) == multiplies
+        assert not fast._pixelwise(x.half(), (1, 1), (0, 0))
+        assert fast._pixelwise(x.float(), (1, 1), (0, 0))
+    for kernel, padding in (((1, 2), (0, 0)), ((1, 1), (0, 1)), ((1, 1), (1, 0))):
+        assert not fast._pixelwise(x.float(), kernel, padding)
+    assert not fast._pixelwise(x[:0].float(), (1, 1), (0, 0))

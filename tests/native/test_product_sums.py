@@ -77,3 +77,10 @@ def test_a_factor_that_broadcasts(monkeypatch, dtype):
     assert torch.equal(grad, ran[0].to(dtype))
     exact = (g.double() * x.double()).sum(0)
     assert ((grad.double() - exact).abs() <= torch.finfo(dtype).eps * exact.abs() + 1e-5).all()
+
+
+def test_a_number_as_factor_is_none_of_its_business():
+    x, y = normal(80, 64), normal(64, seed=1).requires_grad_()
+    g = normal(80, 64, seed=2)
+    (grad,) = torch.autograd.grad(F.add(x, y, alpha=2), y, g)
+    torch.testing.assert_close(grad, 2 * g.sum(0))
