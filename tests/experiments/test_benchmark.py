@@ -10,6 +10,7 @@ import torch
 
 from experiments import benchmark
 from experiments.bench import goals
+from experiments.bench.settings import SETTINGS
 from manualnet.specs import SPECS
 
 FAST = ["--quick", "--seconds", "0", "--dtypes", "float32"]
@@ -36,7 +37,8 @@ def test_a_run_leaves_record_and_figures(tmp_path, capsys, threads):
     assert re.search(r"^step +[+-]\d", out, re.MULTILINE)
     assert "goals" in out
     record = json.loads((tmp_path / "benchmark.json").read_text())
-    assert record.keys() == set("versions machine options matmul_peak functions calls models growth goals".split())
+    parts = "versions machine options matmul_peak functions settings calls models growth goals"
+    assert record.keys() == set(parts.split())
     assert record["machine"]["threads"] == 1
     assert record["options"]["only"] == ["step", "linear"]
     assert [(f["function"], f["bytes"]) for f in record["functions"] if not f["label"]] == [
@@ -47,7 +49,7 @@ def test_a_run_leaves_record_and_figures(tmp_path, capsys, threads):
     [step] = record["models"]
     assert step["model"] == "linear"
     assert step["memory"].keys() == {"manual", "twin"}
-    assert record["calls"] == record["growth"] == []
+    assert record["settings"] == record["calls"] == record["growth"] == []
     assert {"name", "measured", "limit", "unit", "detail", "holds"} == record["goals"][0].keys()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["benchmark.json", "functions.svg", "models.svg"]
 
@@ -56,6 +58,22 @@ def test_a_run_leaves_record_and_figures(tmp_path, capsys, threads):
 def test_a_missed_goal_fails_only_when_asked(tmp_path, monkeypatch, extra, code):
     monkeypatch.setattr(goals, "OVERHEAD", -1.0)
     assert _run(*FAST, "--only", "add", "--output", str(tmp_path), *extra) == code
+
+
+def test_other_settings_are_a_section_of_their_own(tmp_path, capsys, threads):
+    assert _run(*FAST, "--only", "settings", "--threads", "1", "--output", str(tmp_path)) == 0
+    assert "on other layouts and with other settings" in capsys.readouterr().out
+    record = json.loads((tmp_path / "benchmark.json").read_text())
+    assert [(r["function"], r["label"]) for r in record["settings"]] == [
+        (function, label)
+        for name in dict.fromkeys(f for f, *_ in SETTINGS)
+        for function, label, _ in SETTINGS
+        if function == name
+    ]
+    # As many numbers as there is room for, but for what shapes leave over.
+    assert all(0.9 * 4 * 2**20 < 4 * torch.Size(r["shape"]).numel() <= 4 * 2**20 for r in record["settings"])
+    assert record["functions"] == []
+    assert {g["name"] for g in record["goals"]} == {"exp and tanh, from 4 MiB on", "other functions, from 4 MiB on"}
 
 
 def test_list_measures_nothing(tmp_path, capsys):

@@ -36,14 +36,13 @@ class CrossEntropy(Function):
 
     @staticmethod
     def forward(x, target, weight, ignore_index, reduction, smoothing):
-        if plain(x, target, weight):
-            loss = native.cross_entropy(x, target, weight, ignore_index, reduction, smoothing)
-            if loss is not None:
-                return loss.to(x.dtype)
-        wide, wide_weight = widen(x, weight)
-        loss = torch.nn.functional.cross_entropy(
-            wide, target, wide_weight, None, ignore_index, None, reduction, smoothing
-        )
+        compiled = plain(x, target, weight)
+        loss = native.cross_entropy(x, target, weight, ignore_index, reduction, smoothing) if compiled else None
+        if loss is None:
+            wide, wide_weight = widen(x, weight)
+            loss = torch.nn.functional.cross_entropy(
+                wide, target, wide_weight, None, ignore_index, None, reduction, smoothing
+            )
         return loss.to(x.dtype)
 
     @staticmethod
