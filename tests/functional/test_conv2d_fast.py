@@ -116,4 +116,5 @@ def test_half_precision_is_multiplied_where_the_processor_does(monkeypatch):
         assert fast._pixelwise(x.float(), (1, 1), (0, 0))
     for kernel, padding in (((1, 2), (0, 0)), ((1, 1), (0, 1)), ((1, 1), (1, 0))):
         assert not fast._pixelwise(x.float(), kernel, padding)
+    assert fast._pixelwise(torch.ones(1, 1, 1, 1), (1, 1), (0, 0))
     assert not fast._pixelwise(x[:0].float(), (1, 1), (0, 0))

@@ -28,9 +28,8 @@ def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) ->
     geometry = stride, padding, dilation
     if groups == 1:
         return _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry)
-    grad = depthwise.conv2d_weight(grad_out, x, weight_shape, *geometry, groups)
-    if grad is not None or weight_shape[1] < _APART:
-        return grad
+    if weight_shape[1] < _APART:
+        return depthwise.conv2d_weight(grad_out, x, weight_shape, *geometry, groups)
     shape = torch.Size((weight_shape[0] // groups, *weight_shape[1:]))
     apart = zip(grad_out.chunk(groups, 1), x.chunk(groups, 1), strict=True)
     return torch.cat([_grad_weight_of_one_group(g, part, shape, *geometry) for g, part in apart])
@@ -71,9 +70,9 @@ def _grad_x_of_pixels(grad_out, weight, stride, padding, dilation, groups) -> Te
     return (_pixels(grad_out) @ matrix).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
-def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
+def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, *_) -> Tensor | None:
     """Σ g xᵀ over all pixels that are looked at."""
-    if groups > 1 or not _pixelwise(x, weight_shape[2:], padding):
+    if not _pixelwise(x, weight_shape[2:], padding):
         return None
     if tuple(stride) != (1, 1):
         x = x[:, :, :: stride[0], :: stride[1]]
