@@ -47,10 +47,11 @@ class MaxPool2d(Function):
         if position.dtype == torch.uint8:
             if fast:
                 grad_x = native.max_pool2d_backward(grad_out, position, ctx.size, windows)
-            position = _positions(position, windows, ctx.size[1]) if grad_x is None else position
         elif fast and windows and _side_by_side(windows, ctx.size) and position.device.type == "cpu":
             grad_x = _lay_tiles(grad_out, position, ctx.size, windows.kernel)
         if grad_x is None:
+            if position.dtype == torch.uint8:
+                position = _positions(position, windows, ctx.size[1])
             grad_x = scatter(grad_out, position, ctx.size)
         return grad_x, None, None, None, None, None, None
 
@@ -74,7 +75,7 @@ def _places(n: int, kernel: int, step: int, border: int, ceil_mode: bool) -> int
     """The windows along an axis; with the ceiling one more may reach over the end, but none starts there."""
     over = n + 2 * border - kernel
     count = (-(-over // step) if ceil_mode else over // step) + 1
-    return count - 1 if ceil_mode and (count - 1) * step >= n + border else count
+    return count - 1 if (count - 1) * step >= n + border else count
 
 
 def _side_by_side(windows: native.Windows, size) -> bool:
