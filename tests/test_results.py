@@ -20,7 +20,7 @@ RACE = re.compile(
 RACERS = RACE.findall((ROOT / "README.md").read_text())
 
 BEYOND = re.findall(
-    r"^\| `(\w+)` \| (\d+) \| ([\d.]+) % \| (\d+) s \|$", (ROOT / "README.md").read_text(), re.MULTILINE
+    r"^\| `(\w+)` \| (\d+) \| ([\d.]+) % \| (\d+) s(, on one core)? \|$", (ROOT / "README.md").read_text(), re.MULTILINE
 )
 
 
@@ -80,14 +80,15 @@ def test_the_race_is_its_files(row):
 
 @pytest.mark.parametrize("row", BEYOND, ids=lambda row: row[0])
 def test_more_accuracy_is_its_files(row):
-    recipe, count, accuracy, seconds = row
+    recipe, count, accuracy, seconds, alone = row
     files = (ROOT / "docs" / "results" / "beyond").glob(f"recipe-{recipe}-*/result.json")
     runs = [json.loads(file.read_text()) for file in files]
     assert sorted(r["seed"] for r in runs) == list(range(int(count)))
-    assert all(r["train_on_all"] and r["gradients"] == "manual" and r["machine"]["threads"] == 2 for r in runs)
+    assert all(r["train_on_all"] and r["gradients"] == "manual" for r in runs)
+    assert {r["machine"]["threads"] for r in runs} == {1 if alone else 2}
     record = Runner([recipe], len(runs), runs).record()
     assert (accuracy, seconds) == (f"{record['accuracy']:.2f}", f"{record['seconds']:.0f}")
 
 
 def test_there_is_more_accuracy():
-    assert [row[0] for row in BEYOND] == ["fast95"]
+    assert [row[0] for row in BEYOND] == ["fast95", "fast96"]

@@ -215,6 +215,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
     void nll_backward_##T(const int64_t *y, T *dx, const float *grad_out, const float *weight, const shape *s,         \
                           long threads) {                                                                              \
         const double total = divisor(y, weight, s);                                                                    \
+        const float shared = (float)(*grad_out / total);                                                               \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n)                                                                                                \
             const long few = s->p > 1 ? 1 : 64;                                                                        \
@@ -222,9 +223,11 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
                 const long end = from + few < last ? from + few : last;                                                \
                 memset(dx + from * s->c * s->p, 0, (end - from) * s->c * s->p * sizeof(T));                            \
                 for (long i = from * s->p; i < end * s->p; i++)                                                        \
-                    if (y[i] != s->ignored)                                                                            \
-                        dx[(i / s->p * s->c + y[i]) * s->p + i % s->p] =                                               \
-                            put_##T((float)(-weight_of(weight, y[i]) * grad_out[i * s->step] / total));                \
+                    if (y[i] != s->ignored) {                                                                          \
+                        const float g = s->step ? (float)(grad_out[i] / total) : shared;                               \
+                        const long row = s->p == 1 ? i * s->c : i / s->p * s->c * s->p + i % s->p;                     \
+                        dx[row + y[i] * s->p] = put_##T(-weight_of(weight, y[i]) * g);                                 \
+                    }                                                                                                  \
             }                                                                                                          \
         }                                                                                                              \
     }

@@ -27,7 +27,9 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
     static inline void collect_##T(const T *restrict x, float *restrict to, long column, long windows, long channels,  \
                                    const shape *s) {                                                                   \
         const long step = s->sw * s->c, begin = least(windows, column < 0 ? (s->sw - 1 - column) / s->sw : 0);         \
-        const long end = column < s->w ? least(windows, (s->w - 1 - column) / s->sw + 1) : 0;                          \
+        const long end = column + (windows - 1) * s->sw < s->w ? windows                                               \
+                         : column < s->w                        ? (s->w - 1 - column) / s->sw + 1                      \
+                                                                : 0;                                                   \
         for (long b = 0; b < begin * channels; b++) to[b] = -INFINITY;                                                 \
         if (channels == 1 && step == 2)                                                                                \
             for (long q = begin; q < end; q++) to[q] = get_##T(x[2 * q]);                                              \
@@ -52,22 +54,27 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
                 const long to = (row * s->ow + q) * s->c + c;                                                          \
                 float best[BLOCK], v[BLOCK];                                                                           \
                 int32_t which[BLOCK];                                                                                  \
+                long tops[BLOCK], pictures[BLOCK];                                                                     \
+                for (long r = 0; r < rows; r++) {                                                                      \
+                    tops[r] = (row + r) % s->oh * s->sh - s->ph;                                                       \
+                    pictures[r] = (row + r) / s->oh * s->h;                                                            \
+                }                                                                                                      \
                 for (long b = 0; b < rows * line; b++) best[b] = -INFINITY, which[b] = 0;                              \
                 /* The first element in the picture: nothing but the least of all numbers may be there. */             \
                 for (long r = 0, b = 0; r < rows && s->ph + s->pw; r++)                                                \
                     for (long i = 0; i < windows; i++) {                                                               \
-                        const long top = (row + r) % s->oh * s->sh - s->ph, column = left + i * s->sw;                 \
-                        const long at = (top < 0 ? -top * s->kw : 0) + (column < 0 ? -column : 0);                     \
+                        const long column = left + i * s->sw;                                                          \
+                        const long at = (tops[r] < 0 ? -tops[r] * s->kw : 0) + (column < 0 ? -column : 0);             \
                         for (long end = b + channels; b < end; b++) which[b] = (int32_t)at;                            \
                     }                                                                                                  \
                 for (long k = 0; k < s->kh * s->kw; k++) {                                                             \
-                    const long column = left + k % s->kw;                                                              \
+                    const long column = left + k % s->kw, line_of_window = k / s->kw;                                  \
                     for (long r = 0; r < rows; r++) {                                                                  \
-                        const long down = (row + r) % s->oh * s->sh - s->ph + k / s->kw;                               \
+                        const long down = tops[r] + line_of_window;                                                    \
                         if (down < 0 || down >= s->h)                                                                  \
                             for (long b = 0; b < line; b++) v[r * line + b] = -INFINITY;                               \
                         else                                                                                           \
-                            collect_##T(x + (((row + r) / s->oh * s->h + down) * s->w + column) * s->c + c,            \
+                            collect_##T(x + ((pictures[r] + down) * s->w + column) * s->c + c,                         \
                                         v + r * line, column, windows, channels, s);                                   \
                     }                                                                                                  \
                     for (long b = 0; b < rows * line; b++) {                                                           \
