@@ -74,8 +74,7 @@ def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, *_) -> Te
     """Σ g xᵀ over all pixels that are looked at."""
     if not _pixelwise(x, weight_shape[2:], padding):
         return None
-    if tuple(stride) != (1, 1):
-        x = x[:, :, :: stride[0], :: stride[1]]
+    x = x[:, :, :: stride[0], :: stride[1]]
     if x.is_contiguous() and grad_out.is_contiguous():
         if x.dtype not in HALF and len(x) * weight_shape.numel() <= x.numel() + grad_out.numel():
             return (grad_out.flatten(2) @ x.flatten(2).mT).sum(0).view(weight_shape)

@@ -43,15 +43,13 @@ class MaxPool2d(Function):
     def backward(ctx, grad_out, _):
         (position,) = ctx.saved_tensors
         windows, fast = ctx.windows, plain(grad_out, position)
-        grad_x = None
-        if position.dtype == torch.uint8:
-            if fast:
-                grad_x = native.max_pool2d_backward(grad_out, position, ctx.size, windows)
+        places, grad_x = position.dtype == torch.uint8, None
+        if places and fast:
+            grad_x = native.max_pool2d_backward(grad_out, position, ctx.size, windows)
         elif fast and windows and _side_by_side(windows, ctx.size) and position.device.type == "cpu":
             grad_x = _lay_tiles(grad_out, position, ctx.size, windows.kernel)
         if grad_x is None:
-            if position.dtype == torch.uint8:
-                position = _positions(position, windows, ctx.size[1])
+            position = _positions(position, windows, ctx.size[1]) if places else position
             grad_x = scatter(grad_out, position, ctx.size)
         return grad_x, None, None, None, None, None, None
 
