@@ -63,9 +63,10 @@ def _conv2d(i: Inputs) -> Sample:
     return Sample((i.pictures(), weight), {"padding": 1})
 
 
-def _batch_norm(i: Inputs) -> Sample:
+def batch_norm(i: Inputs, x: Tensor, training: bool = True) -> Sample:
+    """The call for pictures of 64 channels."""
     statistics = torch.zeros(64, dtype=i.dtype), torch.ones(64, dtype=i.dtype)
-    return Sample((i.pictures(), *statistics, i.normal(64), i.normal(64), True))
+    return Sample((x, *statistics, i.normal(64), i.normal(64), training))
 
 
 def _log_probabilities(i: Inputs) -> Sample:
@@ -90,7 +91,7 @@ _MAKERS: dict[str, Callable[[Inputs], Sample]] = {
     "elastic_net": lambda i: Sample((i.units(),), {"beta": 0.5}),
     "linear": lambda i: Sample((i.units(), i.normal(i.width, i.width), i.normal(i.width))),
     "conv2d": _conv2d,
-    **dict.fromkeys("batch_norm batch_norm_gelu batch_norm_relu".split(), _batch_norm),
+    **dict.fromkeys("batch_norm batch_norm_gelu batch_norm_relu".split(), lambda i: batch_norm(i, i.pictures())),
     **dict.fromkeys("max_pool2d avg_pool2d stochastic_pool2d".split(), lambda i: Sample((i.pictures(), 2))),
     "adaptive_avg_pool2d": lambda i: Sample((i.pictures(), 1)),
     "dropout": lambda i: Sample((i.units(), 0.1)),

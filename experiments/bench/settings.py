@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from experiments.bench.calls import Call
-from experiments.bench.functions import MIB, Inputs, generator
+from experiments.bench.functions import MIB, Inputs, batch_norm, generator
 from manualnet.check.spec import Sample
 
 SIZE = 4 * MIB
@@ -25,11 +25,6 @@ def _pixels(i: Inputs) -> Tensor:
 def _conv2d(kernel: int, groups: int = 1, lay: Callable[[Inputs], Tensor] = _planes, **settings: int) -> Maker:
     shape = 64, 64 // groups, kernel, kernel
     return lambda i: Sample((lay(i), i.normal(*shape)), {"padding": kernel // 2, "groups": groups, **settings})
-
-
-def _batch_norm(i: Inputs, x: Tensor, training: bool) -> Sample:
-    statistics = torch.zeros(64, dtype=i.dtype), torch.ones(64, dtype=i.dtype)
-    return Sample((x, *statistics, i.normal(64), i.normal(64), training))
 
 
 def _labels(i: Inputs, scores: Tensor) -> Tensor:
@@ -52,11 +47,11 @@ def _pool(*settings: int, lay: Callable[[Inputs], Tensor] = _planes) -> Maker:
 
 
 SETTINGS: tuple[tuple[str, str, Maker], ...] = (
-    ("batch_norm", "planes", lambda i: _batch_norm(i, _planes(i), training=True)),
-    ("batch_norm", "planes, evaluation", lambda i: _batch_norm(i, _planes(i), training=False)),
-    ("batch_norm", "evaluation", lambda i: _batch_norm(i, _pixels(i), training=False)),
-    ("batch_norm_gelu", "planes", lambda i: _batch_norm(i, _planes(i), training=True)),
-    ("batch_norm_relu", "planes", lambda i: _batch_norm(i, _planes(i), training=True)),
+    ("batch_norm", "planes", lambda i: batch_norm(i, _planes(i))),
+    ("batch_norm", "planes, evaluation", lambda i: batch_norm(i, _planes(i), training=False)),
+    ("batch_norm", "evaluation", lambda i: batch_norm(i, _pixels(i), training=False)),
+    ("batch_norm_gelu", "planes", lambda i: batch_norm(i, _planes(i))),
+    ("batch_norm_relu", "planes", lambda i: batch_norm(i, _planes(i))),
     ("conv2d", "planes", _conv2d(3)),
     ("conv2d", "one pixel", _conv2d(1, lay=_pixels)),
     ("conv2d", "one pixel, planes", _conv2d(1)),

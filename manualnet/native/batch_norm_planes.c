@@ -7,8 +7,6 @@
 
 enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
 
-static inline long least(long a, long b) { return a < b ? a : b; }
-
 // The channels from c on, `count` of them at a time.
 #define CHANNELS(...)                                                                                                  \
     _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                               \

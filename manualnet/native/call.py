@@ -62,6 +62,11 @@ def along(tensor: Tensor, dim: int) -> tuple[int, int, int] | None:
     return None
 
 
+def laid_like(tensor: Tensor, like: Tensor) -> Tensor:
+    """The tensor with the strides of ``like``, which has no gaps; a copy only where it has others."""
+    return tensor if tensor.stride() == like.stride() else torch.empty_like(like).copy_(tensor)
+
+
 def channels_last(tensor: Tensor) -> Tensor:
     """The picture's channels innermost; a copy only where they are not."""
     return tensor.contiguous(memory_format=torch.channels_last)

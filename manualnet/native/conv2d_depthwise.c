@@ -4,15 +4,11 @@
 // A row of places is summed in float with the channels of a block in registers, a few hundred places so, and beyond
 // that in double.
 
-#include <stdlib.h>
-
 enum { BLOCK = 64, PLACES = 512 };
 
 typedef struct {
     long n, c, h, w, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
 } shape;
-
-static inline long least(long a, long b) { return a < b ? a : b; }
 
 #define KERNELS(T)                                                                                                     \
     /* Of `count` places in a row, whose cotangents lie c and whose pixels lie `step` apart. */                        \
@@ -28,13 +24,12 @@ static inline long least(long a, long b) { return a < b ? a : b; }
     /* dw is (kh, kw, c). Ends with 1 if there is no memory. */                                                        \
     int depthwise_weight_##T(const T *x, const T *g, T *dw, const shape *s, long threads) {                            \
         const long taps = s->kh * s->kw, size = taps * s->c;                                                           \
-        double *totals = calloc(threads * size, sizeof(double));                                                       \
-        float *sums = calloc(threads * size, sizeof(float));                                                           \
-        if (!totals || !sums) return free(totals), free(sums), 1;                                                      \
+        const parts all = parts_of(size, threads);                                                                     \
+        if (!all.sums) return 1;                                                                                       \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n * s->oh)                                                                                        \
-            float *sum = sums + omp_get_thread_num() * size;                                                           \
-            double *total = totals + omp_get_thread_num() * size;                                                      \
+            float *sum = all.sums + omp_get_thread_num() * size;                                                       \
+            double *total = all.totals + omp_get_thread_num() * size;                                                  \
             for (long row = first, places = 0; row < last; row++) {                                                    \
                 for (long k = 0; k < taps; k++) {                                                                      \
                     const long down = row % s->oh * s->sh + k / s->kw * s->dh - s->ph;                                 \
@@ -53,18 +48,14 @@ static inline long least(long a, long b) { return a < b ? a : b; }
                 }                                                                                                      \
                 places += s->ow;                                                                                       \
                 if (places >= PLACES || row == last - 1) {                                                             \
-                    for (long i = 0; i < size; i++) total[i] += sum[i], sum[i] = 0.0f;                                 \
+                    hand_on(sum, total, size);                                                                         \
                     places = 0;                                                                                        \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
-        for (long i = 0; i < size; i++) {                                                                              \
-            double all = 0.0;                                                                                          \
-            for (long t = 0; t < threads; t++) all += totals[t * size + i];                                            \
-            dw[i] = put_##T((float)all);                                                                               \
-        }                                                                                                              \
-        free(totals);                                                                                                  \
-        free(sums);                                                                                                    \
+        double *total = added(all);                                                                                    \
+        for (long i = 0; i < size; i++) dw[i] = put_##T((float)total[i]);                                              \
+        free(total);                                                                                                   \
         return 0;                                                                                                      \
     }
 

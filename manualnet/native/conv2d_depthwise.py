@@ -17,7 +17,9 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
         return None
     if groups == 1 or grad_out.numel() < _WORTH:
         return None
-    kernel = getattr(load("numbers.h", "share.h", "conv2d_depthwise.c"), f"depthwise_weight_{NAMES[x.dtype]}", None)
+    kernel = getattr(
+        load("numbers.h", "share.h", "totals.h", "conv2d_depthwise.c"), f"depthwise_weight_{NAMES[x.dtype]}", None
+    )
     if kernel is None:
         return None
     kh, kw = weight_shape[2:]

@@ -30,8 +30,6 @@ typedef struct {
     long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
 } shape;
 
-static inline long least(long a, long b) { return a < b ? a : b; }
-
 // One packed element: 32 bits, either a float or the bfloat16 of two pictures side by side.
 #define PACK_float(a, b, i) (((const uint32_t *)(a))[i])
 #if defined(__AVX512BF16__)

@@ -44,7 +44,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
         for (long b = 0; b < padded; b += VECTOR)                                                                      \
             for (long j = b; j < b + VECTOR; j++) p[j] = exp_below(p[j] - most);                                       \
         for (long b = 0; b < padded; b += BLOCK) {                                                                     \
-            const long end = b + BLOCK < padded ? b + BLOCK : padded;                                                  \
+            const long end = least(b + BLOCK, padded);                                                                 \
             float part = 0.0f;                                                                                         \
             _Pragma("omp simd reduction(+ : part)") for (long j = b; j < end; j++) part += p[j];                       \
             sum += part;                                                                                               \
@@ -69,7 +69,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
     static double lack_of_row_##T(const T *restrict x, const float *weight, float most, long c) {                      \
         double sum = 0.0;                                                                                              \
         for (long b = 0; b < c; b += BLOCK) {                                                                          \
-            const long end = b + BLOCK < c ? b + BLOCK : c;                                                            \
+            const long end = least(b + BLOCK, c);                                                                      \
             float part = 0.0f;                                                                                         \
             _Pragma("omp simd reduction(+ : part)") for (long j = b; j < end; j++)                                     \
                 part += weight_of(weight, j) * (most - get_##T(x[j]));                                                 \
@@ -105,7 +105,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
             SHARE(n * blocks)                                                                                          \
             for (long block = first; block < last; block++) {                                                          \
                 const long i = block / blocks, from = block % blocks * many;                                           \
-                const long count = from + many < p ? many : p - from;                                                  \
+                const long count = least(many, p - from);                                                              \
                 const T *scores = x + (turned ? from * s->c : i * s->c * p + from);                                    \
                 const long apart = turned ? PLACES : p;                                                                \
                 float most[PLACES], sum[PLACES];                                                                       \
@@ -185,7 +185,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
             SHARE(n * blocks)                                                                                          \
             for (long block = first; block < last; block++) {                                                          \
                 const long i = block / blocks, from = block % blocks * many;                                           \
-                const long count = from + many < p ? many : p - from;                                                  \
+                const long count = least(many, p - from);                                                              \
                 const long at = turned ? from * s->c : i * s->c * p + from;                                            \
                 float all[PLACES], g[PLACES];                                                                          \
                 int32_t target[PLACES]; /* below 0 if ignored */                                                       \
@@ -220,7 +220,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
             SHARE(s->n)                                                                                                \
             const long few = s->p > 1 ? 1 : 64;                                                                        \
             for (long from = first; from < last; from += few) {                                                        \
-                const long end = from + few < last ? from + few : last;                                                \
+                const long end = least(from + few, last);                                                              \
                 memset(dx + from * s->c * s->p, 0, (end - from) * s->c * s->p * sizeof(T));                            \
                 for (long i = from * s->p; i < end * s->p; i++)                                                        \
                     if (y[i] != s->ignored) {                                                                          \

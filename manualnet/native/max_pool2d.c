@@ -14,8 +14,6 @@ typedef struct {
     long n, c, h, w, oh, ow, kh, kw, sh, sw, ph, pw;
 } shape;
 
-static inline long least(long a, long b) { return a < b ? a : b; }
-
 // Windows that share no element, without padding.
 static inline int apart(const shape *s) { return s->sh == s->kh && s->sw == s->kw && !s->ph && !s->pw; }
 

@@ -28,3 +28,5 @@ static inline bfloat16 put_bfloat16(float x) {
 
 // 0 for NaN, as PyTorch has it.
 static inline float sign(float x) { return (float)((x > 0.0f) - (x < 0.0f)); }
+
+static inline long least(long a, long b) { return a < b ? a : b; }

@@ -1,11 +1,7 @@
 // The gradients of PReLU with a slope a for each c of arrays (n, c, p): dx = g where x > 0, else a g, and da the sum of
 // x g where x is not > 0. Sums are taken in float over a few hundred elements, and in double beyond.
 
-#include <stdlib.h>
-
 enum { BLOCK = 512, ROWS = 64 };
-
-static inline long least(long a, long b) { return a < b ? a : b; }
 
 #define KERNELS(T)                                                                                                     \
     static double plane_##T(const T *restrict g, const T *restrict x, T *restrict dx, float a, long count) {           \
@@ -34,12 +30,11 @@ static inline long least(long a, long b) { return a < b ? a : b; }
     /* Ends with 1 if there is no memory. */                                                                           \
     int prelu_backward_##T(const T *g, const T *x, const float *a, T *dx, float *da, long n, long c, long p,           \
                            long threads) {                                                                             \
-        double *totals = calloc(threads * c, sizeof(double));                                                          \
-        float *sums = calloc(threads * c, sizeof(float));                                                              \
-        if (!totals || !sums) return free(totals), free(sums), 1;                                                      \
+        const parts all = parts_of(c, threads);                                                                        \
+        if (!all.sums) return 1;                                                                                       \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
-            double *total = totals + omp_get_thread_num() * c;                                                         \
-            float *sum = sums + omp_get_thread_num() * c;                                                              \
+            double *total = all.totals + omp_get_thread_num() * c;                                                     \
+            float *sum = all.sums + omp_get_thread_num() * c;                                                          \
             SHARE(p > 1 ? n * c : n)                                                                                   \
             for (long row = first; row < last; row++)                                                                  \
                 if (p > 1)                                                                                             \
@@ -47,16 +42,12 @@ static inline long least(long a, long b) { return a < b ? a : b; }
                 else {                                                                                                 \
                     row_##T(g + row * c, x + row * c, dx + row * c, a, sum, c);                                        \
                     if ((row - first) % ROWS == ROWS - 1 || row == last - 1)                                           \
-                        for (long j = 0; j < c; j++) total[j] += sum[j], sum[j] = 0.0f;                                \
+                        hand_on(sum, total, c);                                                                        \
                 }                                                                                                      \
         }                                                                                                              \
-        for (long j = 0; j < c; j++) {                                                                                 \
-            double all = 0.0;                                                                                          \
-            for (long t = 0; t < threads; t++) all += totals[t * c + j];                                               \
-            da[j] = (float)all;                                                                                        \
-        }                                                                                                              \
-        free(totals);                                                                                                  \
-        free(sums);                                                                                                    \
+        double *total = added(all);                                                                                    \
+        for (long j = 0; j < c; j++) da[j] = (float)total[j];                                                          \
+        free(total);                                                                                                   \
         return 0;                                                                                                      \
     }
 

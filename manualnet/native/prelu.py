@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, along, call, fits, threads_for
+from manualnet.native.call import NAMES, along, call, fits, laid_like, threads_for
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 9
@@ -15,12 +15,10 @@ def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor,
     if x.numel() < _WORTH or x.dim() < 2 or not fits(x) or grad_out.dtype is not x.dtype:
         return None
     sizes = along(x, 1)
-    kernel = getattr(load("numbers.h", "share.h", "prelu.c"), f"prelu_backward_{NAMES[x.dtype]}", None)
+    kernel = getattr(load("numbers.h", "share.h", "totals.h", "prelu.c"), f"prelu_backward_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
         return None
-    if grad_out.stride() != x.stride():
-        grad_out = torch.empty_like(x).copy_(grad_out)
     grad_x, grad_weight = torch.empty_like(x), torch.empty(weight.shape)
     slopes = weight.float().contiguous()
-    failed = call(kernel, grad_out, x, slopes, grad_x, grad_weight, *sizes, threads_for(x.numel()))
+    failed = call(kernel, laid_like(grad_out, x), x, slopes, grad_x, grad_weight, *sizes, threads_for(x.numel()))
     return None if failed else (grad_x, grad_weight.to(weight.dtype))

@@ -1,10 +1,7 @@
-// The sums of x y over n and p for each c of arrays (n, c, p), in float over a few hundred elements and in double beyond.
-
-#include <stdlib.h>
+// The sums of x y over n and p for each c of arrays (n, c, p), in float over a few hundred elements and in double
+// beyond.
 
 enum { BLOCK = 512, PIECE = 1 << 14, ROWS = 64 };
-
-static inline long least(long a, long b) { return a < b ? a : b; }
 
 #define KERNELS(T)                                                                                                     \
     static double piece_##T(const T *restrict x, const T *restrict y, long count) {                                    \
@@ -24,13 +21,12 @@ static inline long least(long a, long b) { return a < b ? a : b; }
                                                                                                                        \
     /* Ends with 1 if there is no memory. */                                                                           \
     int product_sums_##T(const T *x, const T *y, float *out, long n, long c, long p, long threads) {                   \
-        double *totals = calloc(threads * c, sizeof(double));                                                          \
-        float *sums = calloc(threads * c, sizeof(float));                                                              \
-        if (!totals || !sums) return free(totals), free(sums), 1;                                                      \
+        const parts all = parts_of(c, threads);                                                                        \
+        if (!all.sums) return 1;                                                                                       \
         const long pieces = (p + PIECE - 1) / PIECE;                                                                   \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
-            double *total = totals + omp_get_thread_num() * c;                                                         \
-            float *sum = sums + omp_get_thread_num() * c;                                                              \
+            double *total = all.totals + omp_get_thread_num() * c;                                                     \
+            float *sum = all.sums + omp_get_thread_num() * c;                                                          \
             SHARE(p > 1 ? n * c * pieces : n)                                                                          \
             for (long unit = first; unit < last; unit++)                                                               \
                 if (p > 1) {                                                                                           \
@@ -39,16 +35,12 @@ static inline long least(long a, long b) { return a < b ? a : b; }
                 } else {                                                                                               \
                     row_##T(x + unit * c, y + unit * c, sum, c);                                                       \
                     if ((unit - first) % ROWS == ROWS - 1 || unit == last - 1)                                         \
-                        for (long j = 0; j < c; j++) total[j] += sum[j], sum[j] = 0.0f;                                \
+                        hand_on(sum, total, c);                                                                        \
                 }                                                                                                      \
         }                                                                                                              \
-        for (long j = 0; j < c; j++) {                                                                                 \
-            double all = 0.0;                                                                                          \
-            for (long t = 0; t < threads; t++) all += totals[t * c + j];                                               \
-            out[j] = (float)all;                                                                                       \
-        }                                                                                                              \
-        free(totals);                                                                                                  \
-        free(sums);                                                                                                    \
+        double *total = added(all);                                                                                    \
+        for (long j = 0; j < c; j++) out[j] = (float)total[j];                                                         \
+        free(total);                                                                                                   \
         return 0;                                                                                                      \
     }
 

@@ -20,7 +20,7 @@ def product_sums(x: Tensor, y: Tensor, shape: torch.Size) -> Tensor | None:
             return None
         x, y, kept = x.permute(0, 2, 3, 1), y.permute(0, 2, 3, 1), tuple(kept[i] for i in (0, 2, 3, 1))
     sizes = _together(x.shape, kept)
-    kernel = getattr(load("numbers.h", "share.h", "product_sums.c"), f"product_sums_{NAMES[x.dtype]}", None)
+    kernel = getattr(load("numbers.h", "share.h", "totals.h", "product_sums.c"), f"product_sums_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
         return None
     sums = torch.empty(shape)

@@ -3,8 +3,6 @@
 
 enum { BLOCK = 512 };
 
-static inline long least(long a, long b) { return a < b ? a : b; }
-
 static inline float softmax_term(float g, float p) { return g * p; }
 static inline float softmax_slope(float g, float p, float sum) { return p * (g - sum); }
 static inline float log_softmax_term(float g, float y) { return (void)y, g; }

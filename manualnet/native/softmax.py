@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, along, call, fits, threads_for
+from manualnet.native.call import NAMES, along, call, fits, laid_like, threads_for
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 8
@@ -27,9 +27,9 @@ def _run(name: str, grad_out: Tensor, y: Tensor, dim: int) -> Tensor | None:
     if sizes is None or library is None:
         return None
     grad_x = torch.empty_like(y)
-    if grad_out.stride() != y.stride():
-        grad_out = torch.empty_like(y).copy_(grad_out)
-    call(getattr(library, f"{name}_{NAMES[y.dtype]}"), grad_out, y, grad_x, *sizes, threads_for(y.numel()))
+    call(
+        getattr(library, f"{name}_{NAMES[y.dtype]}"), laid_like(grad_out, y), y, grad_x, *sizes, threads_for(y.numel())
+    )
     return grad_x
 
 

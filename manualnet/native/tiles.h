@@ -26,7 +26,6 @@ typedef struct {
     uint32_t there;
 } lanes;
 
-static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long parts(long a, long b) { return (a + b - 1) / b; }
 
 // Linux lends the tiles' registers on demand only.

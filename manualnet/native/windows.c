@@ -30,7 +30,6 @@ typedef struct {
     double divisor;
 } shape;
 
-static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long most(long a, long b) { return a > b ? a : b; }
 
 // The places along an axis of the window that starts at `start`.

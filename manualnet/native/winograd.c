@@ -32,7 +32,6 @@ typedef struct {
     long n, c, h, w, o, oh, ow, ph, pw;
 } shape;
 
-static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long whole(long a, long b) { return (a + b - 1) / b; }
 
 #define INLINE static inline __attribute__((always_inline))
