@@ -2,57 +2,61 @@
 // of x[n][p + i][q + j][c] times w[o][i][j][c].
 //
 // A product of tiles is 16 places by 16 output channels, summed over 32 channels. The places are the same one in 16
-// pictures, or in bands of fewer pictures, so every place is a tile of its own. The sums of two neighbours and of two blocks of
-// output channels stay in registers while taps and channels run.
+// pictures, or in bands of fewer pictures, so every place is a tile of its own. The sums of up to three neighbours and of
+// two blocks of output channels stay in registers while the taps of 32 channels run: what these need stays in the first
+// cache, and the next 32 go on from sums in memory.
 
-// What input and weights taken together may fill of the second cache, and the neighbours.
-enum { INPUT = 1024 * 1024, WEIGHTS = 640 * 1024, PAIR = 2 };
+// What input and weights taken together may fill of the second cache, and a place's sums.
+enum { INPUT = 1024 * 1024, WEIGHTS = 640 * 1024, SUMS = 2 * SIDE * SIDE };
 
-// Tiles 0 and 1 are the first place's sums, 2 and 3 the second's; 4 and 5 are weights, 6 and 7 input.
-static void two_by_two(const uint16_t *x, const uint16_t *w, const float *bias, float *sums, long blocks, long rows,
-                       long x_row) {
-    long step = blocks * TILE, since = 0;
-    settle(x);
-    _tile_loadd(0, bias, 4 * SIDE);
-    _tile_loadd(1, bias + SIDE * SIDE, 4 * SIDE);
-    _tile_loadd(2, bias, 4 * SIDE);
-    _tile_loadd(3, bias + SIDE * SIDE, 4 * SIDE);
-    for (long i = 0; i < rows; i++)
-        for (long b = 0; b < blocks; b++, w += 6 * TILE) {
-            const uint16_t *at = x + i * x_row + b * TILE;
-#define TAP(J, FIRST, SECOND)                                                                                          \
-    _tile_loadd(4, w + 2 * J * TILE, 2 * DEEP);                                                                        \
-    _tile_loadd(5, w + (2 * J + 1) * TILE, 2 * DEEP);                                                                  \
-    _tile_loadd(SECOND, at + (J + 1) * step, 2 * DEEP);                                                                \
-    _tile_dpbf16ps(0, FIRST, 4);                                                                                       \
-    _tile_dpbf16ps(1, FIRST, 5);                                                                                       \
-    _tile_dpbf16ps(2, SECOND, 4);                                                                                      \
-    _tile_dpbf16ps(3, SECOND, 5);
-            _tile_loadd(6, at, 2 * DEEP);
-            TAP(0, 6, 7)
-            TAP(1, 7, 6)
-            TAP(2, 6, 7)
-            if ((since += 12) % AWAKE == 0) _tile_stored(7, sums, 4 * SIDE);
-        }
-    _tile_stored(0, sums, 4 * SIDE);
-    _tile_stored(1, sums + SIDE * SIDE, 4 * SIDE);
-    _tile_stored(2, sums + 2 * SIDE * SIDE, 4 * SIDE);
-    _tile_stored(3, sums + 3 * SIDE * SIDE, 4 * SIDE);
-}
+// `rows` rows of taps for one, two or three places. The sums go on from `from`, which for each place lies `step` further.
+#define PLACES(COUNT, FROM, TAP, TO)                                                                                   \
+    static void places##COUNT(const uint16_t *x, const uint16_t *w, const float *from, long step, float *sums,         \
+                              long rows, long x_row) {                                                                 \
+        settle(x);                                                                                                     \
+        FROM                                                                                                           \
+        for (long i = 0; i < rows; i++, x += x_row, w += 6 * TILE) {TAP(0) TAP(1) TAP(2)}                              \
+        TO                                                                                                             \
+    }
+#define FROM(PLACE, ONE, OTHER)                                                                                        \
+    _tile_loadd(ONE, from + PLACE * step, 4 * SIDE);                                                                   \
+    _tile_loadd(OTHER, from + PLACE * step + SIDE * SIDE, 4 * SIDE);
+#define TO(PLACE, ONE, OTHER)                                                                                          \
+    _tile_stored(ONE, sums + PLACE * SUMS, 4 * SIDE);                                                                  \
+    _tile_stored(OTHER, sums + PLACE * SUMS + SIDE * SIDE, 4 * SIDE);
+#define X(T, PLACE) _tile_loadd(T, x + (PLACE) * TILE, 2 * DEEP);
+#define W(T, COUNT) _tile_loadd(T, w + (COUNT) * TILE, 2 * DEEP);
+#define TIMES(T, X, W) _tile_dpbf16ps(T, X, W);
+#define TAP1(J) W(6, 2 * J) W(7, 2 * J + 1) X(4, J) TIMES(0, 4, 6) TIMES(1, 4, 7)
+#define TAP2(J) TAP1(J) X(5, J + 1) TIMES(2, 5, 6) TIMES(3, 5, 7)
+// Six sums leave two registers: the places go by twice.
+#define TAP3(J)                                                                                                        \
+    W(6, 2 * J) X(7, J) TIMES(0, 7, 6) X(7, J + 1) TIMES(2, 7, 6) X(7, J + 2) TIMES(4, 7, 6)                           \
+    W(6, 2 * J + 1) TIMES(5, 7, 6) X(7, J + 1) TIMES(3, 7, 6) X(7, J) TIMES(1, 7, 6)
+
+PLACES(1, FROM(0, 0, 1), TAP1, TO(0, 0, 1))
+PLACES(2, FROM(0, 0, 1) FROM(1, 2, 3), TAP2, TO(0, 0, 1) TO(1, 2, 3))
+PLACES(3, FROM(0, 0, 1) FROM(1, 2, 3) FROM(2, 4, 5), TAP3, TO(0, 0, 1) TO(1, 2, 3) TO(2, 4, 5))
+
+typedef void (*places)(const uint16_t *, const uint16_t *, const float *, long, float *, long, long);
+static const places places_of[] = {places1, places2, places3};
 
 static inline __mmask32 first_of(long count, long most) { return count >= most ? (1ull << most) - 1 : (1ul << count) - 1; }
 
-// `rows` rows with `border` zeros beside and rows of zeros where there are none; a place's blocks of 32 channels lie
-// side by side.
-static void pack_input(const lanes *all, long h, long w, long c, long rows, long border, uint16_t *to) {
+// `rows` rows with `border` zeros beside, and rows of zeros, which `seen` tells apart, where there are none; each block of
+// 32 channels is a plane.
+static void pack_input(const lanes *all, long h, long w, long c, long rows, long border, uint16_t *to, long plane,
+                       uint8_t *seen) {
     for (long p = 0; p < rows; p++) {
         const uint16_t *row[SIDE];
         uint32_t inside = row_of(all, SIDE, p, h, w * c, row);
-        for (long q = -border; q < w + border; q++)
-            for (long b = 0; b * DEEP < c; b++, to += TILE)
+        seen[p] = inside != 0;
+        for (long q = -border; q < w + border; q++, to += TILE)
+            for (long b = 0; b * DEEP < c; b++)
                 for (int l = 0; l < SIDE; l++) {
                     __mmask32 there = inside >> l & 1 && q >= 0 && q < w ? first_of(c - b * DEEP, DEEP) : 0;
-                    _mm512_store_si512(to + l * DEEP, _mm512_maskz_loadu_epi16(there, row[l] + q * c + b * DEEP));
+                    __m512i numbers = _mm512_maskz_loadu_epi16(there, row[l] + q * c + b * DEEP);
+                    _mm512_store_si512(to + b * plane + l * DEEP, numbers);
                 }
     }
 }
@@ -67,13 +71,13 @@ static void pack_weight(const uint16_t *w, const long *strides, long outputs, lo
 // The tiles of 32 output channels from o on, in the order in which they are multiplied; the bias in every row of two tiles.
 static void pack_weights(const uint16_t *w, const uint16_t *bias, const shape *s, const long *strides, long o, uint16_t *to,
                          float *biases) {
-    for (long i = 0; i < s->kh; i++)
-        for (long c = 0; c < s->c; c += DEEP)
+    for (long c = 0; c < s->c; c += DEEP)
+        for (long i = 0; i < s->kh; i++)
             for (long j = 0; j < 3; j++)
                 for (long at = o; at < o + DEEP; at += SIDE, to += TILE)
                     pack_weight(w + at * strides[0] + c * strides[1] + i * strides[2] + j * strides[3], strides, s->o - at,
                                 s->c - c, to);
-    for (long i = 0; i < 2 * SIDE * SIDE; i++) {
+    for (long i = 0; i < SUMS; i++) {
         long at = o + i / (SIDE * SIDE) * SIDE + i % SIDE;
         biases[i] = bias && at < s->o ? get_bfloat16(bias[at]) : 0;
     }
@@ -100,19 +104,20 @@ int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uin
     long c_all = parts(s->c, DEEP), o_all = parts(s->o, DEEP), width = s->w + 2 * s->pw;
     long band = band_of(s, SIDE, threads), bands = parts(s->oh, band), units = parts(s->n * bands, SIDE), tall = band;
     while (tall > 1 && (tall + s->kh - 1) * width * c_all * TILE * 2 > INPUT) tall--;
-    long x_row = width * c_all * TILE, w_block = s->kh * 3 * c_all * 2 * TILE;
+    long x_row = width * TILE, x_plane = (tall + s->kh - 1) * x_row, w_row = 6 * TILE, w_block = s->kh * c_all * w_row;
     long o_group = WEIGHTS / (w_block * 2);
     o_group = o_group < 1 ? 1 : o_group;
     uint16_t *weights = aligned_alloc(64, o_all * w_block * 2);
-    float *biases = aligned_alloc(64, o_all * 2 * SIDE * SIDE * sizeof(float));
+    float *biases = aligned_alloc(64, o_all * SUMS * sizeof(float));
     int failed = !weights || !biases, infinite = 0;
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        uint16_t *xs = failed ? 0 : aligned_alloc(64, ((tall + s->kh - 1) * x_row + c_all * TILE) * 2);
-        float sums[2 * PAIR * SIDE * SIDE] __attribute__((aligned(64)));
+        uint16_t *xs = failed ? 0 : aligned_alloc(64, c_all * x_plane * 2);
+        float *sums = failed ? 0 : aligned_alloc(64, s->ow * SUMS * sizeof(float));
+        uint8_t *seen = failed ? 0 : malloc(tall + s->kh - 1);
         int bad = 0;
 #pragma omp barrier
-        if (!xs) {
+        if (!xs || !sums || !seen) {
 #pragma omp atomic write
             failed = 1;
         }
@@ -120,7 +125,7 @@ int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uin
         if (!failed) {
 #pragma omp for
             for (long o = 0; o < o_all; o++)
-                pack_weights(w, bias, s, strides, o * DEEP, weights + o * w_block, biases + o * 2 * SIDE * SIDE);
+                pack_weights(w, bias, s, strides, o * DEEP, weights + o * w_block, biases + o * SUMS);
             configure();
 #pragma omp for
             for (long unit = 0; unit < units; unit++) {
@@ -128,22 +133,29 @@ int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uin
                 lanes to = lanes_of(y, s->n, s->oh, s->ow, s->o, unit * SIDE, SIDE, bands, band, 0);
                 for (long first = 0; first < band; first += tall) {
                     long rows = least(tall, band - first);
-                    pack_input(&from, s->h, s->w, s->c, rows + s->kh - 1, s->pw, xs);
+                    pack_input(&from, s->h, s->w, s->c, rows + s->kh - 1, s->pw, xs, x_plane, seen);
                     for (long og = 0; og < o_all; og += o_group)
                         for (long p = 0; p < rows; p++) {
                             const uint16_t *row[SIDE];
                             uint32_t inside = row_of(&to, SIDE, p, s->oh, s->ow * s->o, row);
-                            for (long pair = 0; pair < s->ow; pair += PAIR) {
-                                long q = s->ow > 1 ? least(pair, s->ow - PAIR) : 0;
-                                for (long o = og; o < least(og + o_group, o_all); o++) {
-                                    two_by_two(xs + p * x_row + q * c_all * TILE, weights + o * w_block,
-                                               biases + o * 2 * SIDE * SIDE, sums, c_all, s->kh, x_row);
-                                    __mmask32 there = first_of(s->o - o * DEEP, DEEP);
-                                    for (long m = 0; m < least(PAIR, s->ow); m++)
-                                        bad |= round_off(sums + m * 2 * SIDE * SIDE, (uint16_t *const *)row, inside,
-                                                         (q + m) * s->o + o * DEEP, there);
-                                }
-                            }
+                            // The kernel's rows that meet more than zeros.
+                            long top = 0, last = s->kh;
+                            while (top < last && !seen[p + top]) top++;
+                            while (top < last && !seen[p + last - 1]) last--;
+                            for (long o = og; o < least(og + o_group, o_all); o++)
+                                for (long b = 0; b < c_all; b++)
+                                    for (long q = 0, many; q < s->ow; q += many) {
+                                        many = s->ow - q == 3 ? 3 : least(2, s->ow - q);
+                                        float *sum = sums + q * SUMS;
+                                        places_of[many - 1](xs + b * x_plane + (p + top) * x_row + q * TILE,
+                                                            weights + o * w_block + (b * s->kh + top) * w_row,
+                                                            b ? sum : biases + o * SUMS, b ? SUMS : 0, sum, last - top,
+                                                            x_row);
+                                        __mmask32 there = first_of(s->o - o * DEEP, DEEP);
+                                        for (long m = q; b == c_all - 1 && m < q + many; m++)
+                                            bad |= round_off(sums + m * SUMS, (uint16_t *const *)row, inside,
+                                                             m * s->o + o * DEEP, there);
+                                    }
                         }
                     for (int l = 0; l < SIDE; l++) from.top[l] += rows, to.top[l] += rows;
                 }
@@ -155,6 +167,8 @@ int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uin
             }
         }
         free(xs);
+        free(sums);
+        free(seen);
     }
     free(weights);
     free(biases);
