@@ -37,6 +37,7 @@ OURS_ALONE = {
     "stochastic_pool2d": "PyTorch has none",
     "batch_norm_gelu": "PyTorch has none; batch_norm and gelu, which it is made of, are judged",
     "batch_norm_relu": "PyTorch has none; batch_norm and relu, which it is made of, are judged",
+    "conv2d_max_pool2d": "PyTorch has none; conv2d and max_pool2d, which it is made of, are judged",
     "triplet_loss": "squared distances; PyTorch's triplet_margin_loss takes distances",
 }
 SHARED = sorted(set(functional.__all__) - set(OURS_ALONE))

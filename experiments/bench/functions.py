@@ -90,7 +90,7 @@ _MAKERS: dict[str, Callable[[Inputs], Sample]] = {
     **dict.fromkeys("l1_penalty l2_penalty".split(), lambda i: Sample((i.units(),))),
     "elastic_net": lambda i: Sample((i.units(),), {"beta": 0.5}),
     "linear": lambda i: Sample((i.units(), i.normal(i.width, i.width), i.normal(i.width))),
-    "conv2d": _conv2d,
+    **dict.fromkeys("conv2d conv2d_max_pool2d".split(), _conv2d),
     **dict.fromkeys("batch_norm batch_norm_gelu batch_norm_relu".split(), lambda i: batch_norm(i, i.pictures())),
     **dict.fromkeys("max_pool2d avg_pool2d stochastic_pool2d".split(), lambda i: Sample((i.pictures(), 2))),
     "adaptive_avg_pool2d": lambda i: Sample((i.pictures(), 1)),

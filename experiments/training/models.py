@@ -119,7 +119,6 @@ def _activated(
 ) -> list[nn.Module]:
     """A hidden layer's activation, with the ``norm`` before it, ``made`` for its width, if that is asked for."""
     if config.batch_norm and config.fused and config.activation in FUSED:
-        # Identity keeps the numbers, and with them the state's names, of the unfused layers.
         return [made(getattr(ns.nn, FUSED[config.activation])), ns.nn.Identity()]
     return [*([made(norm)] if config.batch_norm else []), ACTIVATIONS[config.activation](ns)]
 
@@ -159,8 +158,14 @@ class ConvNet(nn.Module):
 
     @staticmethod
     def _group(ns, channels: int, out: int, config: Config) -> nn.Module:
-        def stage(c: int, *pool: nn.Module) -> list[nn.Module]:
-            conv = ns.nn.Conv2d(c, out, 3, padding=1, bias=not config.batch_norm)
+        def stage(c: int, pooled: bool = False) -> list[nn.Module]:
+            settings = {"padding": 1, "bias": not config.batch_norm}
+            if pooled and config.pooling == "max" and config.fused:
+                # Identity keeps the numbers, and with them the state's names, of the unfused layers.
+                conv, pool = ns.nn.Conv2dMaxPool2d(c, out, 3, pool_size=2, **settings), [ns.nn.Identity()]
+            else:
+                conv = ns.nn.Conv2d(c, out, 3, **settings)
+                pool = [POOLINGS[config.pooling](ns, 2)] if pooled else []
             # The first filters copy their channel, so that the network starts near the identity.
             torch.nn.init.dirac_(conv.weight.data[:c])
             return [conv, *pool, *_activated(ns, config, ns.nn.BatchNorm2d, lambda norm: without_scale(norm, out))]
@@ -169,7 +174,7 @@ class ConvNet(nn.Module):
         # What may be dropped needs a way around it; several convolutions have one as in Keller Jordan's airbench96.
         if inner and (config.convolutions > 2 or config.stochastic_depth):
             inner = [Residual(ns, ns.nn.Sequential(*inner), config.stochastic_depth)]
-        return ns.nn.Sequential(*stage(channels, POOLINGS[config.pooling](ns, 2)), *inner)
+        return ns.nn.Sequential(*stage(channels, pooled=True), *inner)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.tail(self.groups(self.activation(self.whiten(x))))

@@ -15,7 +15,7 @@ _LOSSES = frozenset(
     "hinge_loss cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss squared_error "
     "l1_loss triplet_loss".split()
 )
-_PRODUCTS = frozenset("linear matmul conv2d prelu maxout".split())
+_PRODUCTS = frozenset("linear matmul conv2d conv2d_max_pool2d prelu maxout".split())
 _TO_FLOAT32 = {"cpu": _LOSSES, "cuda": _LOSSES | {"softmax", "log_softmax", "sum"}}
 _TO_HALF = {"cpu": _PRODUCTS, "cuda": _PRODUCTS}
 

@@ -44,19 +44,25 @@ static const places places_of[] = {places1, places2, places3};
 static inline __mmask32 first_of(long count, long most) { return count >= most ? (1ull << most) - 1 : (1ul << count) - 1; }
 
 // `rows` rows with `border` zeros beside, and rows of zeros, which `seen` tells apart, where there are none; each block of
-// 32 channels is a plane.
-static void pack_input(const lanes *all, long h, long w, long c, long rows, long border, uint16_t *to, long plane,
-                       uint8_t *seen) {
+// 32 channels is a plane. Of what was pooled by windows of 2 x 2, numbers from x on, each goes to the place in its window
+// that was `chosen`, and zeros to the others.
+static inline void pack_input(const lanes *all, const uint16_t *x, const uint8_t *chosen, const shape *s, long rows,
+                              uint16_t *to, long plane, uint8_t *seen, const int pooled) {
+    const long h = s->h >> pooled, w = s->w >> pooled, c = s->c;
     for (long p = 0; p < rows; p++) {
         const uint16_t *row[SIDE];
-        uint32_t inside = row_of(all, SIDE, p, h, w * c, row);
+        uint8_t below[SIDE];
+        uint32_t inside = row_of(all, SIDE, p, h, w * c, pooled, row, below);
         seen[p] = inside != 0;
-        for (long q = -border; q < w + border; q++, to += TILE)
+        for (long q = -s->pw; q < s->w + s->pw; q++, to += TILE)
             for (long b = 0; b * DEEP < c; b++)
                 for (int l = 0; l < SIDE; l++) {
-                    __mmask32 there = inside >> l & 1 && q >= 0 && q < w ? first_of(c - b * DEEP, DEEP) : 0;
-                    __m512i numbers = _mm512_maskz_loadu_epi16(there, row[l] + q * c + b * DEEP);
-                    _mm512_store_si512(to + b * plane + l * DEEP, numbers);
+                    __mmask32 there = inside >> l & 1 && q >= 0 && q >> pooled < w ? first_of(c - b * DEEP, DEEP) : 0;
+                    const uint16_t *at = row[l] + (q >> pooled) * c + b * DEEP;
+                    if (pooled)
+                        there = _mm256_mask_cmpeq_epi8_mask(there, _mm256_maskz_loadu_epi8(there, chosen + (at - x)),
+                                                            _mm256_set1_epi8(2 * below[l] + (q & 1)));
+                    _mm512_store_si512(to + b * plane + l * DEEP, _mm512_maskz_loadu_epi16(there, at));
                 }
     }
 }
@@ -83,27 +89,62 @@ static void pack_weights(const uint16_t *w, const uint16_t *bias, const shape *s
     }
 }
 
-// A place's sums rounded, to the lanes that are there; whether any is not finite.
+// Sums rounded, of 32 channels in one lane; whether any is not finite.
+static inline int rounded(const float *sums, int l, __m512i *to) {
+    enum { INFINITE = 0x18, NAN_ = 0x81 };
+    __m512 low = _mm512_load_ps(sums + l * SIDE), high = _mm512_load_ps(sums + (SIDE + l) * SIDE);
+    *to = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+    return _mm512_fpclass_ps_mask(low, INFINITE | NAN_) | _mm512_fpclass_ps_mask(high, INFINITE | NAN_);
+}
+
+// A place's sums, to the lanes that are there.
 static int round_off(const float *sums, uint16_t *const *row, uint32_t inside, long offset, __mmask32 there) {
     int bad = 0;
     for (int l = 0; l < SIDE; l++) {
+        __m512i numbers;
         if (!(inside >> l & 1)) continue;
-        __m512 low = _mm512_load_ps(sums + l * SIDE), high = _mm512_load_ps(sums + (SIDE + l) * SIDE);
-        enum { INFINITE = 0x18, NAN_ = 0x81 };
-        bad |= _mm512_fpclass_ps_mask(low, INFINITE | NAN_) | _mm512_fpclass_ps_mask(high, INFINITE | NAN_);
-        _mm512_mask_storeu_epi16(row[l] + offset, there, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+        bad |= rounded(sums, l, &numbers);
+        _mm512_mask_storeu_epi16(row[l] + offset, there, numbers);
     }
     return bad;
 }
 
-// Weights are at w[o strides[0] + c strides[1] + i strides[2] + j strides[3]]. 1 where memory is short, 2 where a result is
-// not finite: a border of zeros meets infinite weights, too.
-int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uint16_t *y, const shape *s, const long *strides,
-                 long threads) {
+// The largest of four places' sums, the first at a tie, and which it was: `chosen` lies as y does.
+static int pool_off(const float *sums, uint16_t *const *row, const uint16_t *y, uint8_t *chosen, uint32_t inside, long offset,
+                    __mmask32 there) {
+    int bad = 0;
+    for (int l = 0; l < SIDE; l++) {
+        __m512i largest, best, which = _mm512_setzero_si512();
+        if (!(inside >> l & 1)) continue;
+        for (int i = 0; i < 4; i++) {
+            __m512i numbers;
+            bad |= rounded(sums + i * SUMS, l, &numbers);
+            // Whole numbers in the same order, and one zero.
+            __m512i size = _mm512_and_si512(numbers, _mm512_set1_epi16(0x7fff));
+            __m512i order = _mm512_mask_sub_epi16(size, _mm512_movepi16_mask(numbers), _mm512_setzero_si512(), size);
+            __mmask32 larger = i ? _mm512_cmpgt_epi16_mask(order, best) : 0xffffffff;
+            best = i ? _mm512_max_epi16(order, best) : order;
+            largest = i ? _mm512_mask_mov_epi16(largest, larger, numbers) : numbers;
+            which = _mm512_mask_mov_epi16(which, larger, _mm512_set1_epi16(i));
+        }
+        _mm512_mask_storeu_epi16(row[l] + offset, there, largest);
+        _mm256_mask_storeu_epi8(chosen + (row[l] - y) + offset, there, _mm512_cvtepi16_epi8(which));
+    }
+    return bad;
+}
+
+// Weights are at w[o strides[0] + c strides[1] + i strides[2] + j strides[3]]. With `chosen`, x is a cotangent of pooled
+// numbers, by windows of 2 x 2; with `chooses` y is pooled so, whatever whole windows there are, and says there what it
+// chose. 1 where memory is short, 2 where a result is not finite: a border of zeros meets infinite weights, too.
+int conv2d_tiles(const uint16_t *x, const uint8_t *chosen, const uint16_t *w, const uint16_t *bias, uint16_t *y,
+                 uint8_t *chooses, const shape *s, const long *strides, long threads) {
     if (!permitted()) return 1;
+    const int in = chosen != 0, out = chooses != 0;
+    long oh = s->oh >> out << out, ow = s->ow >> out << out;
     long c_all = parts(s->c, DEEP), o_all = parts(s->o, DEEP), width = s->w + 2 * s->pw;
-    long band = band_of(s, SIDE, threads), bands = parts(s->oh, band), units = parts(s->n * bands, SIDE), tall = band;
-    while (tall > 1 && (tall + s->kh - 1) * width * c_all * TILE * 2 > INPUT) tall--;
+    long band = parts(band_of(s, SIDE, threads), 1 + out) << out, bands = parts(oh, band);
+    long units = parts(s->n * bands, SIDE), tall = band;
+    while (tall > 1 + out && (tall + s->kh - 1) * width * c_all * TILE * 2 > INPUT) tall -= 1 + out;
     long x_row = width * TILE, x_plane = (tall + s->kh - 1) * x_row, w_row = 6 * TILE, w_block = s->kh * c_all * w_row;
     long o_group = WEIGHTS / (w_block * 2);
     o_group = o_group < 1 ? 1 : o_group;
@@ -113,7 +154,7 @@ int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uin
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         uint16_t *xs = failed ? 0 : aligned_alloc(64, c_all * x_plane * 2);
-        float *sums = failed ? 0 : aligned_alloc(64, s->ow * SUMS * sizeof(float));
+        float *sums = failed ? 0 : aligned_alloc(64, (ow << out) * SUMS * sizeof(float));
         uint8_t *seen = failed ? 0 : malloc(tall + s->kh - 1);
         int bad = 0;
 #pragma omp barrier
@@ -129,32 +170,44 @@ int conv2d_tiles(const uint16_t *x, const uint16_t *w, const uint16_t *bias, uin
             configure();
 #pragma omp for
             for (long unit = 0; unit < units; unit++) {
-                lanes from = lanes_of(x, s->n, s->h, s->w, s->c, unit * SIDE, SIDE, bands, band, s->ph);
-                lanes to = lanes_of(y, s->n, s->oh, s->ow, s->o, unit * SIDE, SIDE, bands, band, 0);
+                lanes from = lanes_of(x, s->n, s->h >> in, s->w >> in, s->c, unit * SIDE, SIDE, bands, band, s->ph);
+                lanes to = lanes_of(y, s->n, oh >> out, ow >> out, s->o, unit * SIDE, SIDE, bands, band, 0);
                 for (long first = 0; first < band; first += tall) {
                     long rows = least(tall, band - first);
-                    pack_input(&from, s->h, s->w, s->c, rows + s->kh - 1, s->pw, xs, x_plane, seen);
+                    if (in)
+                        pack_input(&from, x, chosen, s, rows + s->kh - 1, xs, x_plane, seen, 1);
+                    else
+                        pack_input(&from, x, chosen, s, rows + s->kh - 1, xs, x_plane, seen, 0);
                     for (long og = 0; og < o_all; og += o_group)
-                        for (long p = 0; p < rows; p++) {
+                        for (long p = 0; p < rows; p += 1 + out) {
                             const uint16_t *row[SIDE];
-                            uint32_t inside = row_of(&to, SIDE, p, s->oh, s->ow * s->o, row);
-                            // The kernel's rows that meet more than zeros.
-                            long top = 0, last = s->kh;
-                            while (top < last && !seen[p + top]) top++;
-                            while (top < last && !seen[p + last - 1]) last--;
+                            uint8_t below[SIDE];
+                            uint32_t inside = row_of(&to, SIDE, p, oh >> out, (ow >> out) * s->o, out, row, below);
                             for (long o = og; o < least(og + o_group, o_all); o++)
                                 for (long b = 0; b < c_all; b++)
-                                    for (long q = 0, many; q < s->ow; q += many) {
-                                        many = s->ow - q == 3 ? 3 : least(2, s->ow - q);
-                                        float *sum = sums + q * SUMS;
-                                        places_of[many - 1](xs + b * x_plane + (p + top) * x_row + q * TILE,
-                                                            weights + o * w_block + (b * s->kh + top) * w_row,
-                                                            b ? sum : biases + o * SUMS, b ? SUMS : 0, sum, last - top,
-                                                            x_row);
+                                    for (long q = 0, many; q < ow; q += many) {
+                                        float *sum = sums + (q << out) * SUMS;
+                                        many = ow - q == 3 ? 3 : least(2, ow - q);
+                                        for (long r = p; r <= p + out; r++, sum += many * SUMS) {
+                                            // The kernel's rows that meet more than zeros.
+                                            long top = 0, last = s->kh;
+                                            while (top < last && !seen[r + top]) top++;
+                                            while (top < last && !seen[r + last - 1]) last--;
+                                            places_of[many - 1](xs + b * x_plane + (r + top) * x_row + q * TILE,
+                                                                weights + o * w_block + (b * s->kh + top) * w_row,
+                                                                b ? sum : biases + o * SUMS, b ? SUMS : 0, sum, last - top,
+                                                                x_row);
+                                        }
+                                        if (b < c_all - 1) continue;
+                                        sum = sums + (q << out) * SUMS;
+                                        long offset = (q >> out) * s->o + o * DEEP;
                                         __mmask32 there = first_of(s->o - o * DEEP, DEEP);
-                                        for (long m = q; b == c_all - 1 && m < q + many; m++)
-                                            bad |= round_off(sums + m * SUMS, (uint16_t *const *)row, inside,
-                                                             m * s->o + o * DEEP, there);
+                                        uint16_t *const *at = (uint16_t *const *)row;
+                                        if (out)
+                                            bad |= pool_off(sum, at, y, chooses, inside, offset, there);
+                                        else
+                                            for (long m = 0; m < many; m++)
+                                                bad |= round_off(sum + m * SUMS, at, inside, offset + m * s->o, there);
                                     }
                         }
                     for (int l = 0; l < SIDE; l++) from.top[l] += rows, to.top[l] += rows;

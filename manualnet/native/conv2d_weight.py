@@ -10,6 +10,7 @@ from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, channels_last, fits, multiplies_tiles, numbers
+from manualnet.native.conv2d_tiles import Pooled
 
 # Products below which the call is over before a compiled path pays, and those that a second thread is woken for.
 _WORTH, _SHARED = 1 << 12, 1 << 21
@@ -19,24 +20,28 @@ _WORTH, _SHARED = 1 << 12, 1 << 21
 _FEW, _MANY, _ROWS = 32, 64, 2048
 
 
-def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
+def conv2d_weight(
+    grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups, pooled: Pooled | None = None
+) -> Tensor | None:
     """Σ_n Σ_p g[n,o,p] x[n,c,k + p − pad], summed in float32; None where another way must be gone.
 
-    Shapes: grad_out (N, O, H', W'), x (N, C, H, W), the result ``weight_shape`` = (O, C, kernel height, width).
+    Shapes: grad_out (N, O, H', W'), x (N, C, H, W), the result ``weight_shape`` = (O, C, kernel height, width). With
+    ``pooled``, ``grad_out`` is the cotangent of what :func:`manualnet.native.conv2d_tiles.conv2d_max_pool2d` gave.
     """
     if not fits(x) or grad_out.dtype != x.dtype or groups != 1:
         return None
-    products = grad_out.numel() * weight_shape[1:].numel()
+    place, (oh, ow) = pooled or (None, grad_out.shape[2:])
+    n, c, h, w = x.shape
+    o, _, kh, kw = weight_shape
+    products = n * oh * ow * weight_shape.numel()
     if products < _WORTH:
         return None
     x, grad_out = channels_last(x), channels_last(grad_out)
-    n, c, h, w = x.shape
-    o, _, kh, kw = weight_shape
     threads = torch.get_num_threads() if products >= _SHARED else 1
     grad = torch.empty(o, kh, kw, c, dtype=x.dtype)
-    shape = numbers(n, c, h, w, o, *grad_out.shape[2:], kh, kw, *stride, *padding, *dilation)
-    for kernel in _kernels(x.dtype):
-        if kernel is not None and not call(kernel, x, grad_out, grad, shape, threads):
+    shape = numbers(n, c, h, w, o, oh, ow, kh, kw, *stride, *padding, *dilation)
+    for kernel, tensors in _kernels(x, grad_out, place, grad):
+        if kernel is not None and not call(kernel, *tensors, shape, threads):
             return grad.permute(0, 3, 1, 2)
     return None
 
@@ -71,11 +76,13 @@ def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
     return None if failed else product
 
 
-def _kernels(dtype: torch.dtype) -> Iterator[Any]:
-    """What computes it for this type, the fastest first."""
-    if dtype is torch.bfloat16 and multiplies_tiles():
-        yield getattr(load("numbers.h", "tiles.h", "conv2d_weight_tiles.c"), "conv2d_weight_tiles", None)
-    yield getattr(_library(), f"conv2d_weight_{NAMES[dtype]}", None)
+def _kernels(x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor) -> Iterator[tuple[Any, tuple]]:
+    """What computes it for this type, the fastest first, and of which tensors."""
+    if x.dtype is torch.bfloat16 and multiplies_tiles():
+        tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
+        yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad)
+    if place is None:
+        yield getattr(_library(), f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)
 
 
 def _library() -> ctypes.CDLL | None:

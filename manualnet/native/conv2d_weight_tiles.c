@@ -41,31 +41,45 @@ typedef void (*taps)(const uint16_t *, const uint16_t *, float *, long, long, lo
 static const taps taps_of[] = {taps1, taps2, taps3};
 
 // `rows` rows with `border` zeros beside and rows of zeros where there are none; blocks of channels from `first` to `last`,
-// each a plane.
-static void pack_rows(const lanes *all, long h, long w, long c, long rows, long border, long first, long last, uint16_t *to,
-                      long plane, int turned) {
+// each a plane. With `pooled`, two rows and columns make one of memory, from `start` on: the number there goes to the one
+// place of the four that was `chosen`, and zeros to the others.
+static inline void pack_rows(const lanes *all, long h, long w, long c, long rows, long border, long first, long last,
+                             uint16_t *to, long plane, int turned, const uint16_t *start, const uint8_t *chosen,
+                             const int pooled) {
     for (long p = 0; p < rows; p++) {
         const uint16_t *row[DEEP];
-        uint32_t inside = row_of(all, DEEP, p, h, w * c, row);
+        uint8_t below[DEEP];
+        uint32_t inside = row_of(all, DEEP, p, h >> pooled, (w >> pooled) * c, pooled, row, below);
         for (long q = -border; q < w + border; q++, to += TILE)
-            for (long b = first; b < last; b++)
-                if (inside && q >= 0 && q < w)
-                    pack(row, inside, q * c + b * SIDE, c - b * SIDE, to + (b - first) * plane, turned);
-                else
+            for (long b = first; b < last; b++) {
+                long offset = (q >> pooled) * c + b * SIDE;
+                __mmask16 kept[DEEP];
+                if (!inside || q < 0 || q >= w) {
                     memset(to + (b - first) * plane, 0, TILE * 2);
+                    continue;
+                }
+                keep(inside, c - b * SIDE, kept);
+                for (int l = 0; l < DEEP && pooled; l++)
+                    kept[l] = _mm_mask_cmpeq_epi8_mask(
+                        kept[l], _mm_maskz_loadu_epi8(kept[l], chosen + (row[l] + offset - start)),
+                        _mm_set1_epi8(2 * below[l] + (q & 1)));
+                pack(row, kept, offset, to + (b - first) * plane, turned);
+            }
     }
 }
 
-// dw is (o, kh, kw, c).
-int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, uint16_t *dw, const shape *s, long threads) {
+// dw is (o, kh, kw, c). With `chosen`, g is a cotangent of pooled numbers, and places in no window are not counted.
+int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, const uint8_t *chosen, uint16_t *dw, const shape *s, long threads) {
     if (!permitted()) return 1;
-    long band = band_of(s, DEEP, threads), bands = parts(s->oh, band);
+    const int pooled = chosen != 0;
+    const long oh = s->oh >> pooled << pooled, ow = s->ow >> pooled << pooled;
+    long band = band_of(s, DEEP, threads), bands = parts(oh, band);
     long c_all = parts(s->c, SIDE), o_all = parts(s->o, SIDE), c_group = least(GROUP, c_all), o_group = least(GROUP, o_all);
     // Rows of outputs at a time, so that they and the rows of input that they see stay in the cache.
     long width = s->w + 2 * s->pw, reach = (s->kh - 1) * s->dh + 1, tall = band;
 #define SEEN (((tall - 1) * s->sh + reach) * width)
-    while (tall > 1 && (SEEN * c_group + tall * s->ow * o_group) * TILE * 2 > CACHE) tall--;
-    long x_block = SEEN * TILE, g_block = tall * s->ow * TILE;
+    while (tall > 1 && (SEEN * c_group + tall * ow * o_group) * TILE * 2 > CACHE) tall--;
+    long x_block = SEEN * TILE, g_block = tall * ow * TILE;
     long tap = o_all * c_all * SIDE * SIDE, size = s->kh * s->kw * tap, units = parts(s->n * bands, DEEP);
     float *sums = aligned_alloc(64, threads * size * sizeof(float));
     int failed = !sums;
@@ -86,15 +100,19 @@ int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, uint16_t *dw, cons
 #pragma omp for schedule(static)
         for (long unit = 0; unit < (failed ? 0 : units); unit++) {
             lanes xl = lanes_of(x, s->n, s->h, s->w, s->c, unit * DEEP, DEEP, bands, band * s->sh, s->ph);
-            lanes gl = lanes_of(g, s->n, s->oh, s->ow, s->o, unit * DEEP, DEEP, bands, band, 0);
+            lanes gl = lanes_of(g, s->n, oh >> pooled, ow >> pooled, s->o, unit * DEEP, DEEP, bands, band, 0);
             for (long first = 0; first < band; first += tall) {
                 long rows = least(tall, band - first);
                 for (long cg = 0; cg < c_all; cg += c_group) {
                     long c_last = least(cg + c_group, c_all);
-                    pack_rows(&xl, s->h, s->w, s->c, (rows - 1) * s->sh + reach, s->pw, cg, c_last, xs, x_block, 0);
+                    pack_rows(&xl, s->h, s->w, s->c, (rows - 1) * s->sh + reach, s->pw, cg, c_last, xs, x_block, 0, x, 0,
+                              0);
                     for (long og = 0; og < o_all; og += o_group) {
                         long o_last = least(og + o_group, o_all);
-                        pack_rows(&gl, s->oh, s->ow, s->o, rows, 0, og, o_last, gs, g_block, 1);
+                        if (pooled)
+                            pack_rows(&gl, oh, ow, s->o, rows, 0, og, o_last, gs, g_block, 1, g, chosen, 1);
+                        else
+                            pack_rows(&gl, oh, ow, s->o, rows, 0, og, o_last, gs, g_block, 1, g, chosen, 0);
                         for (long o = og; o < o_last; o++)
                             for (long c = cg; c < c_last; c++)
                                 for (long i = 0; i < s->kh; i++)
@@ -103,7 +121,7 @@ int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, uint16_t *dw, cons
                                         taps_of[many - 1](
                                             xs + (c - cg) * x_block + (i * s->dh * width + j * s->dw) * TILE,
                                             gs + (o - og) * g_block,
-                                            sum + (i * s->kw + j) * tap + (o * c_all + c) * SIDE * SIDE, rows, s->ow,
+                                            sum + (i * s->kw + j) * tap + (o * c_all + c) * SIDE * SIDE, rows, ow,
                                             s->sh * width * TILE, s->sw * TILE, tap);
                                     }
                     }

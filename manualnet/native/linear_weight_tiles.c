@@ -12,8 +12,11 @@ static void pack_part(const uint16_t *from, long rows, long columns, long p, lon
     const uint16_t *row[DEEP];
     long part = parts(rows, DEEP), count = least(DEEP, rows - p * DEEP);
     for (long l = 0; l < DEEP; l++) row[l] = from + (p * DEEP + least(l, count - 1)) * columns;
-    for (long c = first; c < last; c += SIDE)
-        pack(row, (uint32_t)((1ull << count) - 1), c, columns - c, to + ((c - first) / SIDE * part + p) * TILE, turned);
+    for (long c = first; c < last; c += SIDE) {
+        __mmask16 kept[DEEP];
+        keep((uint32_t)((1ull << count) - 1), columns - c, kept);
+        pack(row, kept, c, to + ((c - first) / SIDE * part + p) * TILE, turned);
+    }
 }
 
 // `part` tiles of two blocks of g and of x, one block behind the other: four tiles of sums.

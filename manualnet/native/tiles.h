@@ -66,14 +66,17 @@ static lanes lanes_of(const uint16_t *x, long n, long h, long w, long c, long fi
     return all;
 }
 
-// Where each lane's row lies, p rows on; the bits say which are in a picture, and the others may not be looked at.
-static inline uint32_t row_of(const lanes *all, int count, long p, long h, long width, const uint16_t **row) {
+// Where each lane's row lies, p rows on; the bits say which are in a picture, and the others may not be looked at. With
+// `pooled` 1, two rows make one of memory, and `below` says which of them it is.
+static inline uint32_t row_of(const lanes *all, int count, long p, long h, long width, int pooled, const uint16_t **row,
+                              uint8_t *below) {
     uint32_t inside = 0;
     for (int l = 0; l < count; l++) {
         long at = all->top[l] + p;
-        uint32_t there = all->there >> l & 1 && at >= 0 && at < h;
+        uint32_t there = all->there >> l & 1 && at >= 0 && at >> pooled < h;
         inside |= there << l;
-        row[l] = all->picture[l] + (there ? at * width : 0);
+        row[l] = all->picture[l] + (there ? (at >> pooled) * width : 0);
+        below[l] = at & pooled;
     }
     return inside;
 }
@@ -82,17 +85,21 @@ static inline vector channels(const uint16_t *from, __mmask16 there) {
     return (vector)_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, from));
 }
 
-// A place of each lane: a row of the tile is two lanes side by side, or, turned over, a channel. Lanes whose bit in `there`
-// is 0 are not looked at and count as zeros.
-static inline void pack(const uint16_t *const *row, uint32_t there, long offset, long count, uint16_t *to, int turned) {
+// Which of `count` channels each lane has, if its bit in `there` is set.
+static inline void keep(uint32_t there, long count, __mmask16 *kept) {
+    __mmask16 all = count < SIDE ? (1 << count) - 1 : 0xffff;
+    for (int l = 0; l < DEEP; l++) kept[l] = there >> l & 1 ? all : 0;
+}
+
+// A place of each lane: a row of the tile is two lanes side by side, or, turned over, a channel. Channels that are not kept
+// are not looked at and count as zeros.
+static inline void pack(const uint16_t *const *row, const __mmask16 *kept, long offset, uint16_t *to, int turned) {
     static const vector low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
     static const vector high = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    __mmask16 all = count < SIDE ? (1 << count) - 1 : 0xffff;
     vector tile[SIDE], other[SIDE];
     for (int l = 0; l < DEEP; l++) _mm_prefetch((const char *)(row[l] + offset + AHEAD), _MM_HINT_T0);
-    for (int i = 0; i < SIDE; i++, there >>= 2)
-        tile[i] = channels(row[2 * i] + offset, there & 1 ? all : 0) |
-                  channels(row[2 * i + 1] + offset, there & 2 ? all : 0) << 16;
+    for (int i = 0; i < SIDE; i++)
+        tile[i] = channels(row[2 * i] + offset, kept[2 * i]) | channels(row[2 * i + 1] + offset, kept[2 * i + 1]) << 16;
 #pragma GCC unroll 4
     for (int round = 0; round < 4 && turned; round++) {
         for (int i = 0; i < SIDE / 2; i++) {

@@ -9,6 +9,7 @@ from manualnet.reference import functional as F
 __all__ = [
     "BatchNormGELU",
     "BatchNormReLU",
+    "Conv2dMaxPool2d",
     "HingeLoss",
     "Maxout",
     "SquaredError",
@@ -24,6 +25,10 @@ class BatchNormGELU(nn.BatchNormGELU):
 
 
 class BatchNormReLU(nn.BatchNormReLU):
+    functional = F
+
+
+class Conv2dMaxPool2d(nn.Conv2dMaxPool2d):
     functional = F
 
 

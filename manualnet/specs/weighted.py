@@ -2,7 +2,7 @@
 
 import torch
 
-from manualnet.check.spec import Sample
+from manualnet.check.spec import Kink, Sample
 from manualnet.specs.draws import layers as draws
 from manualnet.specs.spec import leaf, normal, operation
 
@@ -80,6 +80,31 @@ def _conv2d_large(generator: torch.Generator) -> list[Sample]:
     ]
 
 
+def _conv2d_max_pool2d(generator: torch.Generator) -> list[Sample]:
+    """Those of a convolution, in windows that some of the places are left over from."""
+    sizes = {"stride leaves a rest": (1, 2), "padding": (3, 2), "one picture": (2, 1)}
+    return [Sample(s.args, s.kwargs | {"pool_size": sizes.get(s.label, 2)}, s.label) for s in _conv2d(generator)]
+
+
+def _conv2d_max_pool2d_large(generator: torch.Generator) -> list[Sample]:
+    """Of an even and of an odd number of places."""
+    even, odd = (s for s in _conv2d_large(generator) if s.label in ("by tiles", "strided"))
+    return [even, odd]
+
+
+def _conv2d_max_pool2d_kinks() -> list[Kink]:
+    # All sums of a window are 2: the first takes the cotangent.
+    x, weight = leaf([[[[1.0, 1.0, 1.0]]]]), leaf([[[[1.0, 1.0]]]])
+    tie = Sample((x, weight), {"pool_size": (1, 2)}, "tie")
+    expected = [[[[1.0, 1.0, 0.0]]]], [[[[1.0, 1.0]]]]
+    return [Kink(tie, tuple(torch.tensor(e, dtype=torch.float64) for e in expected))]
+
+
+def _conv2d_max_pool2d_extremes() -> list[Sample]:
+    (sample,) = _conv2d_extremes()
+    return [Sample(sample.args, {"pool_size": (2, 1)}, sample.label)]
+
+
 def _conv2d_extremes() -> list[Sample]:
     return [Sample((leaf([[[[1e4, -1e4], [1.0, 1e4]]]]), leaf([[[[-1e4, 1e4]]]]), leaf([1e4])), {}, "±1e4")]
 
@@ -103,5 +128,15 @@ SPECS = [
         rows=("S15",),
         module="Conv2d",
         draw=draws.conv2d,
+    ),
+    operation(
+        "conv2d_max_pool2d",
+        _conv2d_max_pool2d,
+        _conv2d_max_pool2d_kinks,
+        _conv2d_max_pool2d_extremes,
+        large=_conv2d_max_pool2d_large,
+        rows=("S15",),
+        module="Conv2dMaxPool2d",
+        draw=draws.conv2d_max_pool2d,
     ),
 ]

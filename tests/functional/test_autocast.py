@@ -15,6 +15,7 @@ PYTORCHS = {
     "matmul": lambda x: torch.matmul(x, x),
     "linear": lambda x: torch.nn.functional.linear(x, x),
     "conv2d": lambda x: torch.nn.functional.conv2d(x[None, None], x[None, None]),
+    "conv2d_max_pool2d": lambda x: torch.nn.functional.conv2d(x[None, None], x[None, None]),
     "prelu": lambda x: torch.prelu(x, x[0]),
     "mse_loss": lambda x: torch.nn.functional.mse_loss(x, x),
     "l1_loss": lambda x: torch.nn.functional.l1_loss(x, x),

@@ -12,7 +12,7 @@ from manualnet.specs import SPECS
 SEED = 20240122
 HALF = [torch.bfloat16, torch.float16]
 # Steps of theirs are rounded one by one, as those of PyTorch's kernels are: in all, in tangents alone, in values alone.
-PRODUCTS = {"matmul", "linear", "conv2d", "maxout"}
+PRODUCTS = {"matmul", "linear", "conv2d", "conv2d_max_pool2d", "maxout"}
 TANGENTS = {"add", "sub", "mul"}
 VALUES = {"add", "sub", "softmax", "log_softmax", "stochastic_depth"}
 each_type = pytest.mark.parametrize("dtype", HALF, ids=["bfloat16", "float16"])

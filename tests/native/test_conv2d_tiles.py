@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as torch_functional
 
 from manualnet import functional as F
+from manualnet.functional.layers.max_pool2d import windows_of
 from manualnet.native import conv2d_tiles as native
+from manualnet.native import conv2d_weight, max_pool2d
 
 from .kit import compiled, counted, in_other_layouts, normal, threaded, using
 
@@ -83,6 +85,38 @@ def test_shapes(shape, threads):
 
 @compiled
 @tiled
+@threaded(SHAPES, ["cut tiles", "bands that do not divide", "another padding each way"])
+@pytest.mark.parametrize("few", [False, True], ids=["", "few numbers"])
+@pytest.mark.usefixtures("worth")
+def test_pooled_as_it_is_computed(shape, threads, few):
+    """Bit by bit what the operations give one after the other; of few numbers many are equal."""
+    padding = shape[-1]
+    x, weight, bias, _ = _inputs(*shape)
+    if few:
+        x, weight, bias = x.sign(), weight.sign(), bias.sign()
+    with using(threads):
+        pooled = native.conv2d_max_pool2d(x, weight, bias, STRIDE, padding, DILATION, GROUPS)
+        z = _forward(x, weight, bias, padding)
+        if min(z.shape[2:]) < 2:
+            assert pooled is None
+            return
+        windows = windows_of(z.shape, 2, None, 0, 1, False)
+        expected = max_pool2d.max_pool2d(z, windows)
+        assert all(map(torch.equal, pooled, expected))
+        assert all(t.is_contiguous(memory_format=torch.channels_last) for t in pooled)
+        g = normal(*pooled[0].shape, seed=9, dtype=torch.bfloat16).to(memory_format=torch.channels_last)
+        grad_z = max_pool2d.max_pool2d_backward(g, pooled[1], z.shape[2:], windows)
+        settings = STRIDE, padding, DILATION, GROUPS
+        known = pooled[1], z.shape[2:]
+        grads = [native.conv2d_input(t, weight, *settings, *which) for t, which in ((g, [known]), (grad_z, []))]
+        of_weight = conv2d_weight.conv2d_weight(g, x, weight.shape, *settings, known)
+    assert grads[0] is grads[1] is None or torch.equal(*grads)
+    if of_weight is not None:  # large enough
+        _check(of_weight, torch.nn.grad.conv2d_weight, x, weight.shape, grad_z, padding=padding)
+
+
+@compiled
+@tiled
 @pytest.mark.usefixtures("worth")
 def test_kernels_in_any_layout():
     x, weight, _, _ = _inputs(3, 16, 8, 9, 24, 3, (1, 1))
@@ -129,6 +163,30 @@ def test_a_convolution_and_its_input_gradient_take_it(monkeypatch):
 
 
 @compiled
+@tiled
+def test_a_pooled_convolution_and_its_gradients_take_it(monkeypatch):
+    pooled, inputs = counted(monkeypatch, native, "conv2d_max_pool2d"), counted(monkeypatch, native, "conv2d_input")
+    weights, unpooled = counted(monkeypatch, conv2d_weight, "conv2d_weight"), counted(monkeypatch, max_pool2d, "_run")
+    x, weight, bias, _ = (t.requires_grad_() for t in _inputs(16, 16, 17, 16, 32, 3, (1, 1)))
+    y = F.conv2d_max_pool2d(x, weight, bias, padding=1)
+    grads = torch.autograd.grad(y.square().sum(), [x, weight])
+    assert torch.equal(y, pooled[0][0])
+    assert all(map(torch.equal, grads, [inputs[0], weights[0]]))
+    assert unpooled == []
+
+
+@compiled
+@tiled
+def test_a_cotangent_that_lies_otherwise_is_unpooled_first():
+    x, weight, bias, _ = (t.requires_grad_() for t in _inputs(16, 16, 17, 16, 32, 3, (1, 1)))
+    y = F.conv2d_max_pool2d(x, weight, bias, padding=1)
+    g = normal(*y.shape, seed=9, dtype=torch.bfloat16)
+    expected = torch.autograd.grad(y, [x, weight, bias], g.to(memory_format=torch.channels_last), retain_graph=True)
+    for a, b in zip(torch.autograd.grad(y, [x, weight, bias], g), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=2**-7, atol=2**-7)
+
+
+@compiled
 def test_transforms_and_tangents_go_by_the_formula(monkeypatch):
     outputs = counted(monkeypatch, native, "conv2d")
     x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
@@ -163,8 +221,8 @@ ELSEWHERE = {
 def test_what_it_does_not_suit(monkeypatch, settings):
     monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
     x, weight, _, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
-    assert native._suits(x, weight.shape, *PLAIN.values())
-    assert not native._suits(x, weight.shape, *(PLAIN | settings).values())
+    assert native._suits(x, x.shape, weight.shape, *PLAIN.values())
+    assert not native._suits(x, x.shape, weight.shape, *(PLAIN | settings).values())
 
 
 def test_which_tensors_it_suits(monkeypatch):

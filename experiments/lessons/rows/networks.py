@@ -112,7 +112,17 @@ def s14(work: Work) -> None:
     )
 
 
-@row(15, "The biology", F.step, F.conv2d, F.pad, F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d)
+@row(
+    15,
+    "The biology",
+    F.step,
+    F.conv2d,
+    F.conv2d_max_pool2d,
+    F.pad,
+    F.max_pool2d,
+    F.avg_pool2d,
+    F.adaptive_avg_pool2d,
+)
 def s15(work: Work) -> None:
     r"""A neuron weighs its inputs, sums them, and fires when the sum passes a threshold.
     The threshold as an activation, 1 for x > 0 and else 0, has the slope 0 wherever it has one: no gradient passes, and

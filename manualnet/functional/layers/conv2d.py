@@ -10,7 +10,7 @@ from manualnet.functional._errors import need_tensors, refuse_complex
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic.pad import pad
-from manualnet.functional.layers import _conv2d_fast as fast
+from manualnet.functional.layers import _conv2d_fast as fast_paths
 from manualnet.functional.layers._windows import pair
 
 
@@ -33,7 +33,7 @@ class Conv2d(Function):
 
     @staticmethod
     def forward(x, weight, bias, *geometry):
-        y = fast.forward(x, weight, bias, *geometry) if plain(x, weight, bias) else None
+        y = fast_paths.forward(x, weight, bias, *geometry) if plain(x, weight, bias) else None
         return torch_functional.conv2d(x, weight, bias, *geometry) if y is None else y
 
     @staticmethod
@@ -45,39 +45,48 @@ class Conv2d(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, weight = ctx.saved_tensors
-        grad_x = grad_weight = grad_bias = None
-        alone = grad_out.device.type == "cpu" and plain(grad_out, x, weight)
-        if ctx.needs_input_grad[0]:
-            grad_x = fast.grad_x(grad_out, weight, *ctx.geometry) if alone else None
-            if grad_x is None:
-                grad_x = _grad_x(grad_out, weight, ctx.x_shape, *ctx.geometry)
-        if ctx.needs_input_grad[1]:
-            grad_weight = fast.grad_weight(grad_out, x, ctx.weight_shape, *ctx.geometry) if alone else None
-            if grad_weight is None:
-                grad_weight = _grad_weight(grad_out, x, ctx.weight_shape, *ctx.geometry)
-        if ctx.needs_input_grad[2]:
-            grad_bias = grad_out.sum((0, 2, 3))
+        need_x, need_weight, need_bias, *_ = ctx.needs_input_grad
+        grad_x = input_gradient(grad_out, weight, ctx.x_shape, *ctx.geometry) if need_x else None
+        grad_weight = weight_gradient(grad_out, x, ctx.weight_shape, *ctx.geometry) if need_weight else None
+        grad_bias = grad_out.sum((0, 2, 3)) if need_bias else None
         return grad_x, grad_weight, grad_bias, None, None, None, None
 
     @staticmethod
     def jvp(ctx, x_t, weight_t, bias_t, *_):
         x, weight = ctx.saved_tensors
-        y_t = torch_functional.conv2d(x_t, weight, bias_t, *ctx.geometry)
-        return y_t + torch_functional.conv2d(x, weight_t, None, *ctx.geometry)
+        return tangent(x, weight, x_t, weight_t, bias_t, ctx.geometry)
 
 
-def _grad_x(grad_out, weight, x_shape, stride, padding, dilation, groups):
+def tangent(x, weight, x_t, weight_t, bias_t, geometry):
+    """ẏ, along a direction of x, w and b."""
+    y_t = torch_functional.conv2d(x_t, weight, bias_t, *geometry)
+    return y_t + torch_functional.conv2d(x, weight_t, None, *geometry)
+
+
+def input_gradient(grad_out, weight, x_shape, *geometry):
+    """∂L/∂x, of shape (N, C, H, W)."""
+    fast = fast_paths.grad_x(grad_out, weight, *geometry) if _alone(grad_out, weight) else None
+    return _transposed(grad_out, weight, x_shape, *geometry) if fast is None else fast
+
+
+def weight_gradient(grad_out, x, weight_shape, *geometry):
+    """∂L/∂w, of shape (O, C / groups, kernel height, kernel width)."""
+    fast = fast_paths.grad_weight(grad_out, x, weight_shape, *geometry) if _alone(grad_out, x) else None
+    return _exchanged(grad_out, x, weight_shape, *geometry) if fast is None else fast
+
+
+def _alone(grad_out, other) -> bool:
+    return grad_out.device.type == "cpu" and plain(grad_out, other)
+
+
+def _transposed(grad_out, weight, x_shape, stride, padding, dilation, groups):
     # Several input sizes give the same output size; output_padding says which of them it was.
-    extra = [
-        n - ((m - 1) * s - 2 * p + d * (k - 1) + 1)
-        for n, m, s, p, d, k in zip(
-            x_shape[2:], grad_out.shape[2:], stride, padding, dilation, weight.shape[2:], strict=True
-        )
-    ]
+    sides = zip(x_shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
+    extra = [n - (out_size(n, k, s, p, d) - 1) * s + 2 * p - d * (k - 1) - 1 for n, k, s, p, d in sides]
     return torch_functional.conv_transpose2d(grad_out, weight, None, stride, padding, extra, groups, dilation)
 
 
-def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
+def _exchanged(grad_out, x, weight_shape, stride, padding, dilation, groups):
     n, c, h, w = x.shape
     kh, kw = weight_shape[2:]
     if n == 0:
@@ -90,11 +99,34 @@ def _grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups):
     return grad.narrow(2, 0, kh).narrow(3, 0, kw).transpose(0, 1)
 
 
-def _named_padding(x, padding, kernel, stride, dilation):
+def out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """Places of a kernel along an axis."""
+    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def prepared(name: str, input, weight, bias, stride, padding, dilation) -> tuple:
+    """The tensors, pictures as a batch, and stride, padding and dilation as numbers for each axis."""
+    need_tensors(name, input=input, weight=weight)
+    refuse_complex(name, input, weight, bias)
+    if weight.dim() != 4:
+        raise RuntimeError(
+            f"{name}: weight must have 4 axes (out, in / groups, height, width), but has shape {tuple(weight.shape)}"
+        )
+    input, weight, bias = autocast(name, input, weight, bias)
+    x = input.unsqueeze(0) if input.dim() == 3 else input
+    step, spread = pair(stride), pair(dilation)
+    if isinstance(padding, str):
+        x, border = _named_padding(name, x, padding, weight.shape[2:], step, spread)
+    else:
+        border = pair(padding)
+    return x, weight, bias, step, border, spread
+
+
+def _named_padding(name, x, padding, kernel, stride, dilation):
     if padding == "valid":
         return x, (0, 0)
     if padding != "same":
-        raise RuntimeError(f"conv2d: padding must be numbers, 'valid' or 'same', but is {padding!r}")
+        raise RuntimeError(f"{name}: padding must be numbers, 'valid' or 'same', but is {padding!r}")
     if any(s != 1 for s in stride):
         raise RuntimeError(f"padding='same' is not supported for strided convolutions, but stride is {stride}")
     total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
@@ -156,18 +188,5 @@ def conv2d(
     tensor([[ 8., 12.],
             [20., 24.]])
     """
-    need_tensors("conv2d", input=input, weight=weight)
-    refuse_complex("conv2d", input, weight, bias)
-    if weight.dim() != 4:
-        raise RuntimeError(
-            f"conv2d: weight must have 4 axes (out, in / groups, height, width), but has shape {tuple(weight.shape)}"
-        )
-    input, weight, bias = autocast("conv2d", input, weight, bias)
-    x = input.unsqueeze(0) if input.dim() == 3 else input
-    step, spread = pair(stride), pair(dilation)
-    if isinstance(padding, str):
-        x, border = _named_padding(x, padding, weight.shape[2:], step, spread)
-    else:
-        border = pair(padding)
-    y = Conv2d.apply(x, weight, bias, step, border, spread, groups)
+    y = Conv2d.apply(*prepared("conv2d", input, weight, bias, stride, padding, dilation), groups)
     return y.squeeze(0) if input.dim() == 3 else y

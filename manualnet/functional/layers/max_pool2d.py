@@ -28,7 +28,7 @@ class MaxPool2d(Function):
     @staticmethod
     def forward(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
         if not return_indices and plain(x):
-            windows = _windows(x, kernel_size, stride, padding, dilation, ceil_mode)
+            windows = windows_of(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
             if windows and native.applies(x, windows):
                 return native.max_pool2d(x, windows)
         return torch_F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
@@ -36,22 +36,13 @@ class MaxPool2d(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, *settings, _ = inputs
-        ctx.size, ctx.windows = x.shape[-2:], _windows(x, *settings)
+        ctx.size, ctx.windows = x.shape[-2:], windows_of(x.shape, *settings)
         save(ctx, output[1])
 
     @staticmethod
     def backward(ctx, grad_out, _):
         (position,) = ctx.saved_tensors
-        windows, fast = ctx.windows, plain(grad_out, position)
-        places, grad_x = position.dtype == torch.uint8, None
-        if places and fast:
-            grad_x = native.max_pool2d_backward(grad_out, position, ctx.size, windows)
-        elif fast and windows and _side_by_side(windows, ctx.size) and position.device.type == "cpu":
-            grad_x = _lay_tiles(grad_out, position, ctx.size, windows.kernel)
-        if grad_x is None:
-            position = _positions(position, windows, ctx.size[1]) if places else position
-            grad_x = scatter(grad_out, position, ctx.size)
-        return grad_x, None, None, None, None, None, None
+        return unpool(grad_out, position, ctx.size, ctx.windows), None, None, None, None, None, None
 
     @staticmethod
     def jvp(ctx, x_dot, *_):
@@ -59,13 +50,26 @@ class MaxPool2d(Function):
         return gather(x_dot, position), None
 
 
-def _windows(x, kernel_size, stride, padding, dilation, ceil_mode) -> native.Windows | None:
+def unpool(grad_out, position, size, windows):
+    """∂L/∂x: every cotangent at the position that its output came from."""
+    fast, bytes_, grad_x = plain(grad_out, position), position.dtype == torch.uint8, None
+    if bytes_ and fast:
+        grad_x = native.max_pool2d_backward(grad_out, position, size, windows)
+    elif fast and windows and _side_by_side(windows, size) and position.device.type == "cpu":
+        grad_x = _lay_tiles(grad_out, position, size, windows.kernel)
+    if grad_x is None:
+        position = _positions(position, windows, size[1]) if bytes_ else position
+        grad_x = scatter(grad_out, position, size)
+    return grad_x
+
+
+def windows_of(shape, kernel_size, stride, padding, dilation, ceil_mode) -> native.Windows | None:
     """Where the windows of pictures lie, unless they are dilated or make no sense."""
     kernel, border = pair(kernel_size), pair(padding)
     step = pair(stride) or kernel
-    if pair(dilation) != (1, 1) or x.dim() != 4 or len(kernel) != 2 or min(step) < 1:
+    if pair(dilation) != (1, 1) or len(shape) != 4 or len(kernel) != 2 or min(step) < 1:
         return None
-    sides = zip(x.shape[2:], kernel, step, border, strict=True)
+    sides = zip(shape[2:], kernel, step, border, strict=True)
     return native.Windows(kernel, step, border, tuple(_places(*side, ceil_mode) for side in sides))
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import stochastic_depth
 
-__all__ = ["batch_norm_gelu", "batch_norm_relu", "stochastic_depth", "stochastic_pool2d"]
+__all__ = ["batch_norm_gelu", "batch_norm_relu", "conv2d_max_pool2d", "stochastic_depth", "stochastic_pool2d"]
 
 
 def batch_norm_gelu(
@@ -22,6 +22,13 @@ def batch_norm_relu(
     """PyTorch's two functions, one after the other."""
     statistics = running_mean, running_var
     return F.relu(F.batch_norm(input, *statistics, weight, bias, training, momentum, eps))
+
+
+def conv2d_max_pool2d(
+    input: Tensor, weight: Tensor, bias=None, stride=1, padding=0, dilation=1, groups=1, pool_size=2
+) -> Tensor:
+    """PyTorch's two functions, one after the other."""
+    return F.max_pool2d(F.conv2d(input, weight, bias, stride, padding, dilation, groups), pool_size)
 
 
 def stochastic_pool2d(

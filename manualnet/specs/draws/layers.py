@@ -49,6 +49,11 @@ def conv2d(d: Draw) -> Sample:
     return Sample((x, weight, bias), kwargs)
 
 
+def conv2d_max_pool2d(d: Draw) -> Sample:
+    call = conv2d(d)
+    return Sample(call.args, {**call.kwargs, "pool_size": _per_axis(d, 1, 3)})
+
+
 def _windows(d: Draw) -> dict[str, Any]:
     """Windows, mostly smaller than the picture, with padding that is rarely more than half of them."""
     kernel = _per_axis(d, 1, 3)

@@ -50,7 +50,16 @@ CALLED = {
     "linear": {"linear", "cross_entropy", "l2_penalty", "add"},
     "two_layer": {"linear", "batch_norm_relu", "cross_entropy"},
     "mlp": {"linear", "batch_norm_gelu", "dropout", "cross_entropy"},
-    "convnet": {"conv2d", "gelu", "max_pool2d", "batch_norm_gelu", "linear", "mul", "cross_entropy"},
+    "convnet": {
+        "conv2d",
+        "conv2d_max_pool2d",
+        "gelu",
+        "max_pool2d",
+        "batch_norm_gelu",
+        "linear",
+        "mul",
+        "cross_entropy",
+    },
 }
 
 
