@@ -15,7 +15,7 @@ TABLE = {row[0]: row for row in ROW.findall((ROOT / "README.md").read_text())}
 RESULTS = [json.loads(path.read_text()) for path in sorted((ROOT / "docs" / "results").glob("*-seed*.json"))]
 
 RACE = re.compile(
-    r"^\| `(\w+)` \| (\w+) \| (\d+) \| ([\d.]+ ± [\d.]+) % \| (\d+ ± \d+) s \| ([\d.]+) \|$", re.MULTILINE
+    r"^\| `(\w+)` \| (\w+) \| (\w+) \| (\d+) \| ([\d.]+ ± [\d.]+) % \| (\d+ ± \d+) s \| ([\d.]+) \|$", re.MULTILINE
 )
 RACERS = RACE.findall((ROOT / "README.md").read_text())
 
@@ -50,26 +50,27 @@ def test_a_run_is_what_the_table_claims(run):
     assert "/" not in json.dumps(run["config"])
 
 
-def _raced(recipe: str, gradients: str) -> dict:
+def _raced(recipe: str, gradients: str, precision: str) -> dict:
     """What the race says of the seeds 0, 1, …"""
-    every = [json.loads(file.read_text()) for file in (ROOT / "docs" / "results" / "race").glob("*/result.json")]
-    runs = [r for r in every if (r["recipe"], r["gradients"]) == (recipe, gradients)]
+    every = [json.loads(file.read_text()) for file in (ROOT / "docs" / "results").glob("race*/*/result.json")]
+    runs = [r for r in every if (r["recipe"], r["gradients"], r["precision"]) == (recipe, gradients, precision)]
     assert sorted(r["seed"] for r in runs) == list(range(len(runs)))
     assert all(r["train_on_all"] and r["dataset"] == "cifar10" and r["machine"]["threads"] == 2 for r in runs)
     return Runner([recipe, gradients], len(runs), runs).record()
 
 
 def test_the_race_is_in_the_table():
-    assert [(recipe, gradients) for recipe, gradients, *_ in RACERS] == [
-        ("fast94", "manual"),
-        ("airbench94", "automatic"),
+    assert [tuple(row[:3]) for row in RACERS] == [
+        (recipe, gradients, precision)
+        for precision in ("float32", "bfloat16")
+        for recipe, gradients in (("fast94", "manual"), ("airbench94", "automatic"))
     ]
 
 
-@pytest.mark.parametrize("row", RACERS, ids=lambda row: row[0])
+@pytest.mark.parametrize("row", RACERS, ids=lambda row: f"{row[0]}-{row[2]}")
 def test_the_race_is_its_files(row):
-    recipe, gradients, count, *told = row
-    ran, record = _raced(recipe, gradients), _raced("airbench94", "automatic")
+    recipe, gradients, precision, count, *told = row
+    ran, record = _raced(recipe, gradients, precision), _raced("airbench94", "automatic", precision)
     assert ran["runs"] == int(count)
     assert told == [
         f"{ran['accuracy']:.2f} ± {ran['accuracy_deviation']:.2f}",

@@ -28,7 +28,7 @@ def conv2d_weight(
     Shapes: grad_out (N, O, H', W'), x (N, C, H, W), the result ``weight_shape`` = (O, C, kernel height, width). With
     ``pooled``, ``grad_out`` is the cotangent of what :func:`manualnet.native.conv2d_tiles.conv2d_max_pool2d` gave.
     """
-    if not fits(x) or grad_out.dtype != x.dtype or groups != 1:
+    if not fits(x) or grad_out.dtype != x.dtype or groups != 1 or (pooled and not _tiled(x)):
         return None
     place, (oh, ow) = pooled or (None, grad_out.shape[2:])
     n, c, h, w = x.shape
@@ -64,7 +64,7 @@ def _faster(n: int, o: int, dtype: torch.dtype, weight_type: torch.dtype) -> boo
 
 def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
     """Gᵀ X for G (N, O) and X (N, I), as (O, I) in float32; None where another way must be gone."""
-    if x.dtype is torch.bfloat16 and multiplies_tiles():
+    if _tiled(x):
         kernel = getattr(load("numbers.h", "tiles.h", "linear_weight_tiles.c"), "linear_weight_tiles", None)
     else:
         kernel = getattr(_library(), f"linear_weight_{NAMES[x.dtype]}", None)
@@ -78,11 +78,15 @@ def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
 
 def _kernels(x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor) -> Iterator[tuple[Any, tuple]]:
     """What computes it for this type, the fastest first, and of which tensors."""
-    if x.dtype is torch.bfloat16 and multiplies_tiles():
+    if _tiled(x):
         tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
         yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad)
     if place is None:
         yield getattr(_library(), f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)
+
+
+def _tiled(x: Tensor) -> bool:
+    return x.dtype is torch.bfloat16 and multiplies_tiles()
 
 
 def _library() -> ctypes.CDLL | None:

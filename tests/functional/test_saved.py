@@ -21,6 +21,15 @@ def test_a_product_saves_the_other_factor(name):
         assert [t is not None for t in saved] == [needs_weight, needs_x]
 
 
+def test_a_pooled_convolution_saves_positions_too():
+    x, weight = torch.randn(2, 3, 5, 5), torch.randn(5, 3, 2, 2)
+    for needs_x, needs_weight in ((True, False), (False, True), (True, True)):
+        y = F.conv2d_max_pool2d(x.requires_grad_(needs_x), weight.requires_grad_(needs_weight))
+        *factors, positions = y.grad_fn.saved_tensors
+        assert [t is not None for t in factors] == [needs_weight, needs_x]
+        assert positions.shape == y.shape
+
+
 def test_padding_that_is_even_is_left_to_the_convolution():
     x = torch.ones(1, 1, 4, 4, requires_grad=True)
     y = F.conv2d(x, torch.ones(1, 1, 3, 5), padding="same")
