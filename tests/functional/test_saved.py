@@ -8,6 +8,7 @@ import torch.autograd.forward_ad as forward_ad
 
 from manualnet import functional as F
 from manualnet.functional._function import Function, save, wanted
+from manualnet.native import available
 
 PRODUCTS = {"linear": ((4, 3), (2, 3)), "conv2d": ((2, 3, 4, 4), (5, 3, 2, 2))}
 
@@ -28,6 +29,12 @@ def test_a_pooled_convolution_saves_positions_too():
         *factors, positions = y.grad_fn.saved_tensors
         assert [t is not None for t in factors] == [needs_weight, needs_x]
         assert positions.shape == y.shape
+
+
+@pytest.mark.skipif(not available(), reason="no C compiler here")
+def test_positions_of_large_inputs_are_bytes():
+    y = F.conv2d_max_pool2d(torch.randn(4, 3, 17, 17), torch.randn(5, 3, 2, 2, requires_grad=True))
+    assert y.grad_fn.saved_tensors[2].dtype == torch.uint8
 
 
 def test_padding_that_is_even_is_left_to_the_convolution():

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as torch_functional
 
 from manualnet import functional as F
+from manualnet import reference
 from manualnet.functional.layers.max_pool2d import windows_of
 from manualnet.native import conv2d_tiles as native
 from manualnet.native import conv2d_weight, max_pool2d
@@ -175,15 +176,43 @@ def test_a_pooled_convolution_and_its_gradients_take_it(monkeypatch):
     assert unpooled == []
 
 
+LAST, FIRST = torch.channels_last, torch.contiguous_format
+
+
 @compiled
-@tiled
-def test_a_cotangent_that_lies_otherwise_is_unpooled_first():
-    x, weight, bias, _ = (t.requires_grad_() for t in _inputs(16, 16, 17, 16, 32, 3, (1, 1)))
-    y = F.conv2d_max_pool2d(x, weight, bias, padding=1)
-    g = normal(*y.shape, seed=9, dtype=torch.bfloat16)
-    expected = torch.autograd.grad(y, [x, weight, bias], g.to(memory_format=torch.channels_last), retain_graph=True)
-    for a, b in zip(torch.autograd.grad(y, [x, weight, bias], g), expected, strict=True):
-        torch.testing.assert_close(a, b, rtol=2**-7, atol=2**-7)
+@pytest.mark.parametrize("pool_size", [2, (2, 1), (1, 4), (4, 1), 3])
+@pytest.mark.parametrize("layout", [LAST, FIRST], ids=["channels last", "planes"])
+@pytest.mark.parametrize("of_gradient", [LAST, FIRST], ids=["its gradient too", "its gradient in planes"])
+def test_whatever_is_pooled(pool_size, layout, of_gradient):
+    """Of whole numbers, so that PyTorch's sums are the same and the same places are the largest."""
+    *inputs, _ = _inputs(16, 16, 17, 16, 32, 3, (1, 1))
+    inputs[0] = inputs[0].contiguous(memory_format=layout)
+    inputs = [t.sign().requires_grad_() for t in inputs]
+    ours, theirs = (ns.conv2d_max_pool2d(*inputs, padding=1, pool_size=pool_size) for ns in (F, reference.functional))
+    assert torch.equal(ours, theirs)
+    g = normal(*ours.shape, seed=9, dtype=torch.bfloat16).contiguous(memory_format=of_gradient)
+    for a, b in zip(*(torch.autograd.grad(y, inputs, g) for y in (ours, theirs)), strict=True):
+        torch.testing.assert_close(a, b, rtol=2**-6, atol=2**-4)
+
+
+@compiled
+@pytest.mark.parametrize("pool_size", [2, 3])
+def test_pooled_where_somebody_records(monkeypatch, pool_size):
+    ways = [counted(monkeypatch, native, name) for name in ("conv2d_max_pool2d", "conv2d_input")]
+    ways.append(counted(monkeypatch, conv2d_weight, "conv2d_weight"))
+    x, weight, bias, _ = _inputs(16, 16, 17, 16, 32, 3, (1, 1))
+    weight.requires_grad_()
+
+    def pooled(x):
+        return F.conv2d_max_pool2d(x, weight, bias, padding=1, pool_size=pool_size)
+
+    torch.func.vmap(pooled)(x.unsqueeze(1))
+    torch.func.jvp(pooled, (x,), (x,))
+    assert ways == [[], [], []]
+    y = pooled(x.requires_grad_())
+    ways[0].clear()
+    torch.autograd.grad(y.sum(), [x, weight], create_graph=True)
+    assert ways == [[], [], []]
 
 
 @compiled
