@@ -196,6 +196,17 @@ def test_whatever_is_pooled(pool_size, layout, of_gradient):
 
 
 @compiled
+@tiled
+def test_the_gradient_of_one_factor_alone():
+    x, weight, *_ = _inputs(16, 16, 17, 16, 32, 3, (1, 1))
+    both = F.conv2d_max_pool2d(x.requires_grad_(), weight.requires_grad_(), padding=1).sum()
+    for i, expected in enumerate(torch.autograd.grad(both, [x, weight])):
+        inputs = [t.detach().requires_grad_(i == k) for k, t in enumerate((x, weight))]
+        (grad,) = torch.autograd.grad(F.conv2d_max_pool2d(*inputs, padding=1).sum(), inputs[i])
+        assert torch.equal(grad, expected)
+
+
+@compiled
 @pytest.mark.parametrize("pool_size", [2, 3])
 def test_pooled_where_somebody_records(monkeypatch, pool_size):
     ways = [counted(monkeypatch, native, name) for name in ("conv2d_max_pool2d", "conv2d_input")]
