@@ -84,13 +84,17 @@ def _conv2d_max_pool2d(generator: torch.Generator) -> list[Sample]:
     """Some of a convolution's, in windows that some of the places are left over from."""
     sizes = {
         "plain": 2,
+        "padding": (3, 2),
         "stride leaves a rest": (1, 2),
+        "stride and dilation": 2,
         "groups": 2,
         "same": 2,
         "one picture": (2, 1),
         "empty batch": 2,
+        "channels last": 2,
+        "fixed input": 2,
+        "fixed weight": 2,
     }
-    sizes |= {"padding": (3, 2), "stride and dilation": 2, "channels last": 2, "fixed input": 2, "fixed weight": 2}
     calls = {s.label: s for s in _conv2d(generator)}
     return [Sample(calls[at].args, calls[at].kwargs | {"pool_size": size}, at) for at, size in sizes.items()]
 
