@@ -119,6 +119,7 @@ def _activated(
 ) -> list[nn.Module]:
     """A hidden layer's activation, with the ``norm`` before it, ``made`` for its width, if that is asked for."""
     if config.batch_norm and config.fused and config.activation in FUSED:
+        # Identity keeps the numbers, and with them the state's names, of the unfused layers.
         return [made(getattr(ns.nn, FUSED[config.activation])), ns.nn.Identity()]
     return [*([made(norm)] if config.batch_norm else []), ACTIVATIONS[config.activation](ns)]
 
@@ -161,7 +162,7 @@ class ConvNet(nn.Module):
         def stage(c: int, pooled: bool = False) -> list[nn.Module]:
             settings = {"padding": 1, "bias": not config.batch_norm}
             if pooled and config.pooling == "max" and config.fused:
-                # Identity keeps the numbers, and with them the state's names, of the unfused layers.
+                # Identity as above, in the pooling's place.
                 conv, pool = ns.nn.Conv2dMaxPool2d(c, out, 3, pool_size=2, **settings), [ns.nn.Identity()]
             else:
                 conv = ns.nn.Conv2d(c, out, 3, **settings)
