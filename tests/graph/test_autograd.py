@@ -116,7 +116,7 @@ def test_gradients_are_autograds(name):
             )
 
 
-@pytest.mark.parametrize("name", set(CASES) - {"conv", "stochastic_pool", "indices"})
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"conv", "stochastic_pool", "indices"}))
 def test_downstream_is_local_times_upstream(name):
     torch.manual_seed(3)
     expression, inputs = CASES[name]
