@@ -1,6 +1,7 @@
 """The base class of every hand-written rule."""
 
 from functools import cache
+from typing import Any
 
 import torch
 import torch.autograd.forward_ad as forward_ad
@@ -26,9 +27,12 @@ class Function(torch.autograd.Function):
     @classmethod
     def apply(cls, *args):
         """The operation, as a node of the graph where somebody differentiates."""
-        if _functorch.peek_interpreter_stack() or forward_ad._current_level >= 0:
-            return super().apply(*args)
-        return _combined(cls).apply(*args)
+        return super().apply(*args) if _transformed() else _combined(cls).apply(*args)
+
+
+def _transformed() -> bool:
+    """Whether a transform of torch.func or forward mode is on."""
+    return _functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
 
 
 @cache
@@ -48,13 +52,16 @@ def _combined(cls: type[Function]) -> type[torch.autograd.Function]:
         return cls.backward(ctx, *cotangents)
 
     rule = {"forward": staticmethod(forward), "backward": staticmethod(backward), "__module__": cls.__module__}
-    return type(cls.__name__, (torch.autograd.Function,), {**rule, "rule_of": cls})
+    combined: Any = type(cls.__name__, (torch.autograd.Function,), {**rule, "rule_of": cls})
+    combined._backward_cls.apply = backward  # which would ask for other forms of a backward first
+    return combined
 
 
 def save(ctx, *tensors: Tensor | None) -> None:
     """Save inputs and outputs for ``backward`` and ``jvp`` alike: PyTorch wants the same tuple for both."""
     ctx.save_for_backward(*tensors)
-    ctx.save_for_forward(*tensors)
+    if _transformed():
+        ctx.save_for_forward(*tensors)
 
 
 def wanted(ctx, i: int) -> bool:

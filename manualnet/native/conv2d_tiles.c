@@ -69,23 +69,43 @@ static inline void pack_input(const lanes *all, const uint16_t *x, const uint8_t
 
 // A tile of weights: pairs of input channels, and in each 16 output channels.
 static void pack_weight(const uint16_t *w, const long *strides, long outputs, long inputs, uint16_t *to) {
-    memset(to, 0, TILE * 2);
-    for (long o = 0; o < least(outputs, SIDE); o++)
-        for (long c = 0; c < least(inputs, DEEP); c++) to[c / 2 * DEEP + 2 * o + c % 2] = w[o * strides[0] + c * strides[1]];
+    const __mmask16 all = outputs > 0 ? first_of(outputs, SIDE) : 0;
+    if (strides[0] == 1)
+        for (long c = 0; c < DEEP; c += 2, w += 2 * strides[1], to += DEEP)
+            _mm512_store_si512(to, (__m512i)(channels(w, c < inputs ? all : 0) |
+                                             channels(w + strides[1], c + 1 < inputs ? all : 0) << 16));
+    else if (strides[1] == 1 && inputs >= DEEP) {
+        __m512i at[2];
+        for (int i = 0; i < 2; i++) {
+            __m512i o = _mm512_add_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(8 * i));
+            at[i] = _mm512_mullo_epi64(o, _mm512_set1_epi64(strides[0]));
+        }
+        for (long c = 0; c < DEEP; c += 2, to += DEEP)
+            for (int i = 0; i < 2; i++)
+                _mm256_store_si256((__m256i *)to + i, _mm512_mask_i64gather_epi32(_mm256_setzero_si256(), all >> 8 * i,
+                                                                                   at[i], w + c, 2));
+    } else {
+        memset(to, 0, TILE * 2);
+        for (long o = 0; o < least(outputs, SIDE); o++)
+            for (long c = 0; c < least(inputs, DEEP); c++)
+                to[c / 2 * DEEP + 2 * o + c % 2] = w[o * strides[0] + c * strides[1]];
+    }
 }
 
-// The tiles of 32 output channels from o on, in the order in which they are multiplied; the bias in every row of two tiles.
-static void pack_weights(const uint16_t *w, const uint16_t *bias, const shape *s, const long *strides, long o, uint16_t *to,
-                         float *biases) {
-    for (long c = 0; c < s->c; c += DEEP)
-        for (long i = 0; i < s->kh; i++)
-            for (long j = 0; j < 3; j++)
-                for (long at = o; at < o + DEEP; at += SIDE, to += TILE)
-                    pack_weight(w + at * strides[0] + c * strides[1] + i * strides[2] + j * strides[3], strides, s->o - at,
-                                s->c - c, to);
+// The tiles of 32 output channels from o and of 32 input channels from c on, in the order in which they are multiplied.
+static void pack_weights(const uint16_t *w, const shape *s, const long *strides, long o, long c, uint16_t *to) {
+    for (long i = 0; i < s->kh; i++)
+        for (long j = 0; j < 3; j++)
+            for (long at = o; at < o + DEEP; at += SIDE, to += TILE)
+                pack_weight(w + at * strides[0] + c * strides[1] + i * strides[2] + j * strides[3], strides, s->o - at,
+                            s->c - c, to);
+}
+
+// The bias of 32 output channels from o on, in every row of two tiles.
+static void pack_bias(const uint16_t *bias, const shape *s, long o, float *to) {
     for (long i = 0; i < SUMS; i++) {
         long at = o + i / (SIDE * SIDE) * SIDE + i % SIDE;
-        biases[i] = bias && at < s->o ? get_bfloat16(bias[at]) : 0;
+        to[i] = bias && at < s->o ? get_bfloat16(bias[at]) : 0;
     }
 }
 
@@ -165,8 +185,11 @@ int conv2d_tiles(const uint16_t *x, const uint8_t *chosen, const uint16_t *w, co
 #pragma omp barrier
         if (!failed) {
 #pragma omp for
-            for (long o = 0; o < o_all; o++)
-                pack_weights(w, bias, s, strides, o * DEEP, weights + o * w_block, biases + o * SUMS);
+            for (long i = 0; i < o_all * c_all; i++) {
+                long o = i / c_all, c = i % c_all;
+                pack_weights(w, s, strides, o * DEEP, c * DEEP, weights + o * w_block + c * s->kh * w_row);
+                if (c == 0) pack_bias(bias, s, o * DEEP, biases + o * SUMS);
+            }
             configure();
 #pragma omp for
             for (long unit = 0; unit < units; unit++) {

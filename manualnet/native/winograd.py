@@ -19,30 +19,44 @@ from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, channels_last, fits, multiplies_bfloat16, numbers
+from manualnet.native.taps import Taps
 
 # By the side of a tile of outputs, in eighths; infinity is a point of each, too.
 _POINTS = {2: (0, 8, -8), 3: (3, -3, 10, -10), 4: (0, 5, -5, 12, -12)}
-# Products and pixels from which on it is faster than the plain sum: each kernel is transformed once.
-_WORTH, _PIXELS = 1 << 24, 1 << 11
-# Channels in and out from which on it is worth laying the channels of planes innermost, and back.
-_CHANNELS = 64
+# Products, pixels, and channels in and out from which on it is faster than the plain sum: each kernel is transformed
+# once. A weight gradient, and planes whose channels are laid innermost and back, need more channels.
+_WORTH, _PIXELS = 1 << 25, 1 << 10
+_CHANNELS, _MANY = 24, 64
 
 Matrix = list[list[Fraction]]
 
 
-def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dilation, groups) -> Tensor | None:
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry) -> Tensor | None:
     """Σ_c Σ_k w[o,c,k] x[n,c,p+k−pad] + b[o]; None where another way must be gone.
 
     Shapes: x (N, C, H, W), weight (O, C, 3, 3), bias (O), the result (N, O, H', W').
     """
-    if (
-        weight.dtype is not x.dtype
-        or not weight.is_cpu
-        or not _suits(x, weight.shape, stride, padding, dilation, groups)
-    ):
+    if not _suits(x, weight.shape, *geometry):
+        return None
+    y = _convolved(x, Taps.of(weight), bias, geometry[1]) if weight.is_cpu else None
+    return y if y is None or _innermost(x) or _innermost(weight) else y.contiguous()
+
+
+def conv2d_input(grad_out: Tensor, weight: Tensor, stride, padding, dilation, groups) -> Tensor | None:
+    """Σ_o Σ_k w[o,c,k] g[n,o,q+pad−k]: a convolution that sees the kernel turned round, from the other side."""
+    o, c, *kernel = weight.shape
+    border = [2 - p for p in padding]
+    if not _suits(grad_out, (c, o, *kernel), stride, border, dilation, groups):
+        return None
+    grad = _convolved(grad_out, Taps.turned(weight), None, border)
+    return grad if grad is None or _innermost(grad_out) else grad.contiguous()
+
+
+def _convolved(x: Tensor, taps: Taps, bias: Tensor | None, padding) -> Tensor | None:
+    if taps.dtype is not x.dtype:
         return None
     n, c, h, w = x.shape
-    o, oh, ow = len(weight), h + 2 * padding[0] - 2, w + 2 * padding[1] - 2
+    o, oh, ow = taps.shape[0], h + 2 * padding[0] - 2, w + 2 * padding[1] - 2
     if bias is not None:
         if bias.dtype is not x.dtype or not bias.is_cpu or bias.shape != (o,):
             return None
@@ -52,25 +66,14 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dila
         return None
     y = torch.empty(n, oh, ow, o, dtype=x.dtype)
     shape = numbers(n, c, h, w, o, oh, ow, *padding)
-    laid = channels_last(x)
-    if call(kernel, laid, weight, bias, y, shape, numbers(*weight.stride()), torch.get_num_threads()):
-        return None
-    y = y.permute(0, 3, 1, 2)
-    return y if laid is x or _innermost(weight) else y.contiguous()
-
-
-def conv2d_input(grad_out: Tensor, weight: Tensor, stride, padding, dilation, groups) -> Tensor | None:
-    """Σ_o Σ_k w[o,c,k] g[n,o,q+pad−k]: a convolution that sees the kernel turned round, from the other side."""
-    o, c, *kernel = weight.shape
-    geometry = stride, [2 - p for p in padding], dilation, groups
-    if not _suits(grad_out, (c, o, *kernel), *geometry):
-        return None
-    return conv2d(grad_out, weight.flip(2, 3).transpose(0, 1), None, *geometry)
+    strides = numbers(*taps.strides)
+    failed = call(kernel, channels_last(x), taps.address, bias, y, shape, strides, torch.get_num_threads())
+    return None if failed else y.permute(0, 3, 1, 2)
 
 
 def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
     """Σ_n Σ_p g[n,o,p] x[n,c,p+k−pad], of shape (O, C, 3, 3); None where another way must be gone."""
-    if not _suits(x, weight_shape, stride, padding, dilation, groups):
+    if not _suits(x, weight_shape, stride, padding, dilation, groups, many=True):
         return None
     n, c, h, w = x.shape
     o, oh, ow = grad_out.shape[1:]
@@ -84,8 +87,8 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     return grad.permute(0, 3, 1, 2)
 
 
-def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
-    """Whether it is a convolution that is compiled, and large enough to gain by it."""
+def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups, many: bool = False) -> bool:
+    """Whether it is a convolution that is compiled, and large enough to gain by it; ``many``: only of many channels."""
     o, c, *kernel = weight_shape
     if x.numel() * o * 9 < _WORTH or x.numel() < c * _PIXELS:
         return False
@@ -100,7 +103,8 @@ def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups) -> bool:
         and tuple(stride) == tuple(dilation) == (1, 1)
         and groups == 1
         and all(0 <= p <= 2 and n + 2 * p > 2 for p, n in zip(padding, x.shape[2:], strict=True))
-        and (_innermost(x) or (x.is_contiguous() and min(c, o) >= _CHANNELS))
+        and (_innermost(x) or x.is_contiguous())
+        and min(c, o) >= (_CHANNELS if _innermost(x) and not many else _MANY)
     )
 
 

@@ -74,7 +74,7 @@ def _conv2d_large(generator: torch.Generator) -> list[Sample]:
     return [
         call(40, "many pictures", padding=1),
         call(63, "many products", channels=8, out=17, padding=1),
-        call(16, "by tiles", channels=16, out=32, padding=1),
+        call(4, "by tiles", channels=64, out=64, padding=1),
         call(90, "strided", stride=2),
         call(60, "dilated", dilation=(1, 2)),
     ]

@@ -142,7 +142,7 @@ def test_numbers_that_are_not_finite_go_another_way(bad, where):
 @compiled
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
-    x, weight, bias, g = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    x, weight, bias, g = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
     x[3, 4, 7, 7] = weight[5, 3, 0, 0] = bad
     x, weight = x.requires_grad_(), weight.requires_grad_()
     y, expected = F.conv2d(x, weight, bias, padding=1), torch_functional.conv2d(x, weight, bias, padding=1)
@@ -156,7 +156,7 @@ def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
 @tiled
 def test_a_convolution_and_its_input_gradient_take_it(monkeypatch):
     outputs = counted(monkeypatch, native, "conv2d")
-    inputs = [t.requires_grad_() for t in _inputs(16, 16, 16, 16, 32, 3, (1, 1))]
+    inputs = [t.requires_grad_() for t in _inputs(16, 32, 16, 16, 32, 3, (1, 1))]
     g = inputs.pop().detach()
     y = F.conv2d(*inputs, padding=1)
     (grad,) = torch.autograd.grad(y, inputs[:1], g)
@@ -168,7 +168,7 @@ def test_a_convolution_and_its_input_gradient_take_it(monkeypatch):
 def test_a_pooled_convolution_and_its_gradients_take_it(monkeypatch):
     pooled, inputs = counted(monkeypatch, native, "conv2d_max_pool2d"), counted(monkeypatch, native, "conv2d_input")
     weights, unpooled = counted(monkeypatch, conv2d_weight, "conv2d_weight"), counted(monkeypatch, max_pool2d, "_run")
-    x, weight, bias, _ = (t.requires_grad_() for t in _inputs(16, 16, 17, 16, 32, 3, (1, 1)))
+    x, weight, bias, _ = (t.requires_grad_() for t in _inputs(16, 32, 17, 16, 32, 3, (1, 1)))
     y = F.conv2d_max_pool2d(x, weight, bias, padding=1)
     grads = torch.autograd.grad(y.square().sum(), [x, weight])
     assert torch.equal(y, pooled[0][0])
@@ -185,7 +185,7 @@ LAST, FIRST = torch.channels_last, torch.contiguous_format
 @pytest.mark.parametrize("of_gradient", [LAST, FIRST], ids=["its gradient too", "its gradient in planes"])
 def test_whatever_is_pooled(pool_size, layout, of_gradient):
     """Of whole numbers, so that PyTorch's sums are the same and the same places are the largest."""
-    *inputs, _ = _inputs(16, 16, 17, 16, 32, 3, (1, 1))
+    *inputs, _ = _inputs(16, 32, 17, 16, 32, 3, (1, 1))
     inputs[:2] = [t.contiguous(memory_format=layout) for t in inputs[:2]]  # either decides how the result lies
     inputs = [t.sign().requires_grad_() for t in inputs]
     ours, theirs = (ns.conv2d_max_pool2d(*inputs, padding=1, pool_size=pool_size) for ns in (F, reference.functional))
@@ -198,7 +198,7 @@ def test_whatever_is_pooled(pool_size, layout, of_gradient):
 @compiled
 @tiled
 def test_the_gradient_of_one_factor_alone():
-    x, weight, *_ = _inputs(16, 16, 17, 16, 32, 3, (1, 1))
+    x, weight, *_ = _inputs(16, 32, 17, 16, 32, 3, (1, 1))
     both = F.conv2d_max_pool2d(x.requires_grad_(), weight.requires_grad_(), padding=1).sum()
     for i, expected in enumerate(torch.autograd.grad(both, [x, weight])):
         inputs = [t.detach().requires_grad_(i == k) for k, t in enumerate((x, weight))]
@@ -211,7 +211,7 @@ def test_the_gradient_of_one_factor_alone():
 def test_pooled_where_somebody_records(monkeypatch, pool_size):
     ways = [counted(monkeypatch, native, name) for name in ("conv2d_max_pool2d", "conv2d_input")]
     ways.append(counted(monkeypatch, conv2d_weight, "conv2d_weight"))
-    x, weight, bias, _ = _inputs(16, 16, 17, 16, 32, 3, (1, 1))
+    x, weight, bias, _ = _inputs(16, 32, 17, 16, 32, 3, (1, 1))
     weight.requires_grad_()
 
     def pooled(x):
@@ -229,7 +229,7 @@ def test_pooled_where_somebody_records(monkeypatch, pool_size):
 @compiled
 def test_transforms_and_tangents_go_by_the_formula(monkeypatch):
     outputs = counted(monkeypatch, native, "conv2d")
-    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    x, weight, bias, _ = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
     torch.func.vmap(lambda x: F.conv2d(x, weight, bias, padding=1))(x.unsqueeze(1))
     torch.func.jvp(lambda x: F.conv2d(x, weight, bias, padding=1), (x,), (x,))
     assert outputs == []
@@ -243,7 +243,7 @@ def test_what_fails_goes_another_way(monkeypatch, failed):
 
     monkeypatch.setattr(native, "load", lambda *files: _Library)
     monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
-    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    x, weight, bias, _ = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
     assert _forward(x, weight, bias, (1, 1)) is None
     assert _Library.conv2d_tiles.called
 
@@ -260,7 +260,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("settings", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_what_it_does_not_suit(monkeypatch, settings):
     monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
-    x, weight, _, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    x, weight, _, _ = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
     assert native._suits(x, x.shape, weight.shape, *PLAIN.values())
     assert not native._suits(x, x.shape, weight.shape, *(PLAIN | settings).values())
 
@@ -271,17 +271,18 @@ def test_which_tensors_it_suits(monkeypatch):
 
     monkeypatch.setattr(native, "load", lambda *files: _Library)
     monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
-    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, 3, (1, 1))
+    x, weight, bias, _ = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
+    few = x[:, :8].contiguous(memory_format=torch.channels_last)
     others = {
         "float32": (x.float(), weight.float(), None),
         "a weight of another type": (x, weight.float(), None),
         "a bias of another type": (x, weight, bias.float()),
         "a bias of another shape": (x, weight, bias[:-1]),
         "other channels": (x, weight[:, :8], None),
-        "few channels in": (x[:, :8], weight[:, :8], None),
+        "few channels in": (few, weight[:, :8], None),
         "few channels out": (x.repeat(4, 1, 1, 1), weight[:8], None),
         "channels outermost": (x.contiguous(), weight, None),
-        "small": (x[:1, :, :4, :4], weight, None),
+        "small": (x[:1, :, :1, :1], weight, None),
         "another kernel": (x, weight[..., :2], None),
         "no picture": (x[0], weight, None),
         "elsewhere": (x.to("meta"), weight.to("meta"), None),
@@ -290,5 +291,6 @@ def test_which_tensors_it_suits(monkeypatch):
         assert _forward(*tensors, (1, 1)) is None, name
     assert not _Library.conv2d_tiles.called
     assert _forward(x, weight, bias, (1, 1)) is not None
+    assert _forward(few[:4], weight[:, :8], None, (1, 1)) is not None  # few products, too
     monkeypatch.setattr(native, "multiplies_tiles", lambda: False)
     assert _forward(x, weight, bias, (1, 1)) is None

@@ -42,6 +42,7 @@ def worth(monkeypatch):
     monkeypatch.setattr(native, "_WORTH", 0)
     monkeypatch.setattr(native, "_PIXELS", 0)
     monkeypatch.setattr(native, "_CHANNELS", 0)
+    monkeypatch.setattr(native, "_MANY", 0)
     monkeypatch.setattr(native, "multiplies_bfloat16", lambda: False)
 
 
@@ -148,8 +149,8 @@ def test_numbers_that_overflow_go_another_way(side, bad, where):
 @compiled
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
-    x, weight, bias, g = _inputs(16, 16, 16, 16, 32, (1, 1))
-    assert native._suits(x, weight.shape, STRIDE, (1, 1), DILATION, GROUPS)
+    x, weight, bias, g = _inputs(4, 64, 16, 16, 64, (1, 1))
+    assert native._suits(x, weight.shape, STRIDE, (1, 1), DILATION, GROUPS, many=True)
     x[3, 4, 7, 7] = weight[5, 3, 0, 0] = bad
     x, weight = x.requires_grad_(), weight.requires_grad_()
     y, expected = F.conv2d(x, weight, bias, padding=1), torch_functional.conv2d(x, weight, bias, padding=1)
@@ -160,6 +161,7 @@ def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
 
 
 @compiled
+@pytest.mark.usefixtures("worth")
 def test_a_long_sum_keeps_its_digits():
     generator = torch.Generator().manual_seed(0)
     x, g = (torch.rand(500, 8, 32, 32, generator=generator).to(memory_format=torch.channels_last) for _ in range(2))
@@ -169,8 +171,8 @@ def test_a_long_sum_keeps_its_digits():
 
 @compiled
 def test_a_convolution_and_both_of_its_gradients_take_it(monkeypatch):
-    outputs, gradients = counted(monkeypatch, native, "conv2d"), counted(monkeypatch, native, "conv2d_weight")
-    inputs = [t.requires_grad_() for t in _inputs(16, 16, 16, 16, 32, (1, 1))]
+    outputs, gradients = counted(monkeypatch, native, "_convolved"), counted(monkeypatch, native, "conv2d_weight")
+    inputs = [t.requires_grad_() for t in _inputs(4, 64, 16, 16, 64, (1, 1))]
     g = inputs.pop().detach()
     y = F.conv2d(*inputs, padding=1)
     grads = torch.autograd.grad(y, inputs, g)
@@ -192,11 +194,11 @@ def test_transforms_and_tangents_go_by_the_formula(monkeypatch):
     assert outputs == []
 
 
-PLAIN = {"weight": (32, 16, 3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+PLAIN = {"weight": (32, 32, 3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
 ELSEWHERE = {
-    "channels in": {"weight": (32, 8, 3, 3)},
-    "channels out": {"weight": (20, 16, 3, 3)},
-    "kernel": {"weight": (32, 16, 3, 2)},
+    "channels in": {"weight": (32, 24, 3, 3)},
+    "channels out": {"weight": (36, 32, 3, 3)},
+    "kernel": {"weight": (32, 32, 3, 2)},
     "stride": {"stride": (1, 2)},
     "dilation": {"dilation": (2, 1)},
     "groups": {"groups": 2},
@@ -211,28 +213,37 @@ def _pictures(*shape):
 
 @pytest.mark.parametrize("settings", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_what_it_does_not_suit(settings):
-    assert not native._suits(_pictures(16, 16, 16, 16), *(PLAIN | settings).values())
+    assert not native._suits(_pictures(16, 32, 16, 16), *(PLAIN | settings).values())
 
 
 def test_which_pictures_it_suits():
-    x = _pictures(16, 16, 16, 16)
+    x = _pictures(16, 32, 16, 16)
     assert native._suits(x, *PLAIN.values())
     others = (
-        _pictures(16, 20, 16, 16),
-        _pictures(14, 16, 16, 16),
+        _pictures(16, 36, 16, 16),
+        _pictures(14, 32, 16, 16),
         x.contiguous(),
         x.double(),
         x.half(),
         x.to("meta"),
     )
-    for other in (*others, _pictures(4096, 16, 1, 1)[..., 0]):
+    for other in (*others, _pictures(4096, 32, 1, 1)[..., 0]):
         assert not native._suits(other, *PLAIN.values())
-    for pictures, enough in ((31, False), (32, True)):
+    for pictures, enough in ((15, False), (16, True)):
         assert native._suits(_pictures(pictures, 64, 8, 8), *(PLAIN | {"weight": (64, 64, 3, 3)}).values()) == enough
     assert native._suits(x.bfloat16(), *PLAIN.values()) != native.multiplies_bfloat16()
-    thin = _pictures(2048, 16, 2, 1)
+    thin = _pictures(2048, 32, 2, 1)
     assert native._suits(thin, *PLAIN.values())
     assert not native._suits(thin, *(PLAIN | {"padding": (1, 0)}).values())
+
+
+def test_of_how_many_channels_it_is():
+    for c, o, result, gradient in ((16, 64, 0, 0), (64, 16, 0, 0), (24, 64, 1, 0), (64, 56, 1, 0), (64, 64, 1, 1)):
+        of_these = PLAIN | {"weight": (o, c, 3, 3)}
+        x = _pictures(64, c, 16, 16)
+        found = [native._suits(x, *of_these.values(), many=many) for many in (False, True)]
+        assert found == [result, gradient], (c, o)
+        assert native._suits(x.contiguous(), *of_these.values()) == gradient
 
 
 WRONG = {
@@ -245,7 +256,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_what_does_not_fit_is_told_by_pytorch(wrong):
-    x, weight, bias, _ = _inputs(16, 16, 16, 16, 32, (1, 1))
+    x, weight, bias, _ = _inputs(16, 32, 16, 16, 32, (1, 1))
     wrong = wrong(weight, bias)
     with pytest.raises(RuntimeError) as theirs:
         torch_functional.conv2d(x, *wrong, padding=1)

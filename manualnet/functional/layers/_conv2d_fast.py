@@ -1,5 +1,7 @@
 """Convolution's sums on the CPU without the detour by another convolution: compiled, or as matrix products."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as torch_functional
 from torch import Tensor
@@ -10,17 +12,23 @@ from manualnet.native import conv2d_depthwise as depthwise
 from manualnet.native import conv2d_tiles as tiles
 from manualnet.native import conv2d_weight as native
 from manualnet.native import winograd
-from manualnet.native.call import multiplies_bfloat16
+from manualnet.native.call import multiplies_bfloat16, multiplies_tiles
 
 
 def forward(x, weight, bias, *geometry) -> Tensor | None:
     """y; None where PyTorch's kernel is as fast."""
-    return _first((winograd.conv2d, tiles.conv2d), x, weight, bias, *geometry)
+    return _by(x).conv2d(x, weight, bias, *geometry)
 
 
 def grad_x(grad_out, weight, *geometry) -> Tensor | None:
     """∂L/∂x; None where the transposed convolution is as fast."""
-    return _first((_grad_x_of_pixels, winograd.conv2d_input, tiles.conv2d_input), grad_out, weight, *geometry)
+    grad = _grad_x_of_pixels(grad_out, weight, *geometry)
+    return _by(grad_out).conv2d_input(grad_out, weight, *geometry) if grad is None else grad
+
+
+def _by(x: Tensor):
+    """What may be compiled for convolutions of this type."""
+    return tiles if x.dtype is torch.bfloat16 and multiplies_tiles() else winograd
 
 
 def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
@@ -40,13 +48,12 @@ _APART = 8
 
 
 def _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) -> Tensor:
-    ways = _grad_weight_of_pixels, winograd.conv2d_weight, native.conv2d_weight
-    grad = _first(ways, grad_out, x, weight_shape, *geometry, 1)
-    return _grad_weight_chunked(grad_out, x, weight_shape, *geometry) if grad is None else grad
-
-
-def _first(ways, *arguments) -> Tensor | None:
-    return next((result for way in ways if (result := way(*arguments)) is not None), None)
+    ways: tuple[Callable, ...] = (_grad_weight_of_pixels, winograd.conv2d_weight, native.conv2d_weight)
+    for way in ways:
+        grad = way(grad_out, x, weight_shape, *geometry, 1)
+        if grad is not None:
+            return grad
+    return _grad_weight_chunked(grad_out, x, weight_shape, *geometry)
 
 
 def _pixelwise(x, kernel, padding) -> bool:
@@ -61,7 +68,7 @@ def _pixelwise(x, kernel, padding) -> bool:
 
 def _grad_x_of_pixels(grad_out, weight, stride, padding, dilation, groups) -> Tensor | None:
     """Wᵀ g, pixel by pixel."""
-    if groups > 1 or tuple(stride) != (1, 1) or not _pixelwise(grad_out, weight.shape[2:], padding):
+    if not _pixelwise(grad_out, weight.shape[2:], padding) or groups > 1 or tuple(stride) != (1, 1):
         return None
     (n, o, h, w), c = grad_out.shape, weight.shape[1]
     matrix = weight.reshape(o, c)
