@@ -29,27 +29,37 @@ _TYPES = frozenset((Tensor, nn.Parameter))
 
 def ordinary(*arguments: object) -> bool:
     """True where every tensor holds its own numbers: no subclass, fake, functorch wrapper, dual or traced tensor."""
-    return _all_within(_DENSE | _AS_READ, arguments)
+    # The compiler cannot trace a question for keys.
+    return not torch.compiler.is_compiling() and _all_within(_DENSE | _AS_READ, arguments)
+
+
+def held(*arguments: object) -> bool:
+    """True where every tensor is ordinary and has in memory what it stands for.
+
+    A view that negates as it is read, and a tensor of zeros without memory, do not. What is no tensor is passed over.
+    """
+    return not torch.compiler.is_compiling() and _all_within(_DENSE, arguments)
 
 
 def plain(*arguments: object) -> bool:
-    """True where a fast path may run: nobody records what is done, so ``out=`` and in-place steps are invisible.
+    """True where a fast path of a rule may run: every tensor is held, and nobody records what is done to it, so
+    ``out=`` and in-place steps are invisible.
 
-    ``torch.is_grad_enabled()`` alone does not tell: it is off in a backward under vmap. A view that negates as it is
-    read, and a tensor of zeros without memory, do not have in memory what they stand for. What is no tensor is passed
-    over.
+    ``torch.is_grad_enabled()`` alone does not tell: it is off in a backward under vmap. The compiler hands a rule
+    tensors of its own, and is not asked for: what is asked here takes as long as a small operation.
     """
     return not torch.is_grad_enabled() and _all_within(_DENSE, arguments)
 
 
 def _all_within(keys: int, arguments: tuple) -> bool:
     """Whether no tensor has other keys, and no transform is on."""
-    if torch.compiler.is_compiling():  # which cannot trace a question for keys
-        return False
-    other = 0
+    found = 0
     for a in arguments:
-        other |= _keys(a).raw_repr() & ~keys if type(a) in _TYPES else isinstance(a, Tensor)
-    return not (other or forward_ad._current_level >= 0 or _functorch.peek_interpreter_stack())
+        if type(a) in _TYPES:
+            found |= _keys(a).raw_repr()
+        elif isinstance(a, Tensor):
+            return False
+    return not (found & ~keys or forward_ad._current_level >= 0 or _functorch.peek_interpreter_stack())
 
 
 def readable(tensor: Tensor) -> bool:

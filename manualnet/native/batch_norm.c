@@ -13,10 +13,10 @@ static void repeat(float *row, const shape *s) {
     for (long i = s->channels; i < s->width; i++) row[i] = row[i - s->channels];
 }
 
-static void affine(const shape *s, const float *weight, const float *bias, const float *v, float *scale, float *shift) {
+static void affine(const shape *s, const void *weight, const void *bias, const float *v, float *scale, float *shift) {
     for (long c = 0; c < s->channels; c++) {
-        scale[c] = scale_of(weight, v, c, s->eps);
-        shift[c] = shift_of(bias, c);
+        scale[c] = scale_of(s, weight, v, c);
+        shift[c] = shift_of(s, bias, c);
     }
     repeat(scale, s);
     repeat(shift, s);
@@ -98,7 +98,7 @@ static void gather(double *sums, const shape *s) {
 
 #define KERNELS(T, ACTIVATION)                                                                                         \
     /* y from given mean and v; with `training` they are computed first. */                                            \
-    void batch_norm_##ACTIVATION##_##T(const T *x, T *y, const float *weight, const float *bias, float *mean,          \
+    void batch_norm_##ACTIVATION##_##T(const T *x, T *y, const void *weight, const void *bias, float *mean,            \
                                        float *v, long training, const shape *s) {                                      \
         if (training) moments_##T(x, mean, v, s);                                                                      \
         float *restrict centre = repeated(s, 3), *restrict scale = centre + s->width;                                  \
@@ -120,9 +120,9 @@ static void gather(double *sums, const shape *s) {
                                                                                                                        \
     /* dx (unless null), dweight and dbias; d_mean and d_v are the cotangents of the statistics. Without `training` */ \
     /* the statistics are constants, and only the direct path to dx is left. */                                        \
-    void batch_norm_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const float *weight,                   \
-                                                const float *bias, const float *mean, const float *v,                  \
-                                                const float *d_mean, const float *d_v, float *dweight, float *dbias,   \
+    void batch_norm_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const void *weight,                    \
+                                                const void *bias, const float *mean, const float *v,                   \
+                                                const float *d_mean, const float *d_v, void *dweight, void *dbias,     \
                                                 long training, const shape *s) {                                       \
         float *restrict centre = repeated(s, 6), *restrict scale = centre + s->width;                                  \
         float *restrict shift = scale + s->width, *restrict mean_dz = shift + s->width;                                \
@@ -142,8 +142,8 @@ static void gather(double *sums, const shape *s) {
         double m = (double)s->pixels;                                                                                  \
         for (long c = 0; c < s->channels; c++) {                                                                       \
             double squared = (double)v[c] + s->eps, sum_dz = sums[c], sum_dzc = sums[s->width + c];                    \
-            dweight[c] = (float)(sum_dzc / sqrt(squared));                                                             \
-            dbias[c] = (float)sum_dz;                                                                                  \
+            set_parameter(s, dweight, c, sum_dzc / sqrt(squared));                                                     \
+            set_parameter(s, dbias, c, sum_dz);                                                                        \
             mean_dz[c] = training ? (float)(sum_dz / m) : 0.0f;                                                        \
             slope[c] = training ? (float)((2.0 * d_v[c] - scale[c] * sum_dzc / squared) / m) : 0.0f;                   \
             lift[c] = training ? (float)(d_mean[c] / m) : 0.0f;                                                        \
@@ -161,15 +161,18 @@ static void gather(double *sums, const shape *s) {
         free(centre);                                                                                                  \
     }
 
-void batch_norm_track(float *running_mean, float *running_v, const float *mean, const float *v, long channels,
-                      double momentum, double share) {
-    const float rest = (float)(1.0 - momentum), of_mean = (float)momentum, of_v = (float)share;
-    for (long c = 0; c < channels; c++) {
-        running_mean[c] = rest * running_mean[c] + of_mean * mean[c];
-        running_v[c] = rest * running_v[c] + of_v * v[c];
+#define TRACK(T)                                                                                                       \
+    void batch_norm_track_##T(T *running_mean, T *running_v, const float *mean, const float *v, long channels,         \
+                              double momentum, double share) {                                                         \
+        const float rest = (float)(1.0 - momentum), of_mean = (float)momentum, of_v = (float)share;                    \
+        for (long c = 0; c < channels; c++) {                                                                          \
+            running_mean[c] = put_##T(rest * get_##T(running_mean[c]) + of_mean * mean[c]);                            \
+            running_v[c] = put_##T(rest * get_##T(running_v[c]) + of_v * v[c]);                                        \
+        }                                                                                                              \
     }
-}
 
+TRACK(float)
+TRACK(bfloat16)
 MOMENTS(float)
 MOMENTS(bfloat16)
 KERNELS(float, none)

@@ -8,14 +8,26 @@
 typedef struct {
     long rows, width, pixels, channels;
     double eps;
-    long threads;
+    long threads, narrow;
 } shape;
 
-static inline float scale_of(const float *weight, const float *v, long c, double eps) {
-    return (float)((weight ? weight[c] : 1.0) / sqrt(v[c] + eps));
+// Weight and bias and their gradients are of bfloat16 where the shape is `narrow`, and else of float.
+static inline float parameter(const shape *s, const void *from, long c) {
+    return s->narrow ? get_bfloat16(((const bfloat16 *)from)[c]) : ((const float *)from)[c];
 }
 
-static inline float shift_of(const float *bias, long c) { return bias ? bias[c] : 0.0f; }
+static inline void set_parameter(const shape *s, void *to, long c, double x) {
+    if (s->narrow)
+        ((bfloat16 *)to)[c] = put_bfloat16((float)x);
+    else
+        ((float *)to)[c] = (float)x;
+}
+
+static inline float scale_of(const shape *s, const void *weight, const float *v, long c) {
+    return (float)((weight ? parameter(s, weight, c) : 1.0) / sqrt(v[c] + s->eps));
+}
+
+static inline float shift_of(const shape *s, const void *bias, long c) { return bias ? parameter(s, bias, c) : 0.0f; }
 
 // An activation after it, and a cotangent brought back through it. Where that takes long it is done once, and kept.
 enum { none_takes_long = 0, relu_takes_long = 0, gelu_takes_long = 1 };

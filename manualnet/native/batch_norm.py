@@ -12,39 +12,32 @@ from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, channels_last, fits, threads_for
 
 
-def applies(x: Tensor) -> bool:
-    """Dense tensors on the CPU; of pictures the channels may lie innermost."""
-    return (
-        fits(x)
-        and x.numel() >= 1 << 6
-        and (x.is_contiguous() if x.dim() != 4 else x.is_contiguous() or _innermost(x))
-        and _library(_innermost(x)) is not None
-    )
-
-
-def _innermost(x: Tensor) -> bool:
-    return x.dim() == 2 or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last))
-
-
 def forward(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str = "none"
-) -> tuple[Tensor, Tensor, Tensor]:
-    """y, mean and variance, both in float32."""
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """y, mean and variance, both in float32; None where another way must be gone."""
+    layout = _layout(x)
+    kernel = _kernel(activation, layout, x.dtype)
+    if kernel is None:
+        return None
     mean, v = torch.empty(x.shape[1]), torch.empty(x.shape[1])
-    return _normalised(x, weight, bias, mean, v, eps, activation, training=True), mean, v
+    return _normalised(kernel, layout, x, weight, bias, mean, v, eps, training=True), mean, v
 
 
 def evaluate(
     x: Tensor, mean, v, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str = "none"
-) -> Tensor:
-    """y with the statistics ``mean`` and ``v`` of each channel."""
-    return _normalised(x, weight, bias, mean.float(), v.float(), eps, activation, training=False)
+) -> Tensor | None:
+    """y with the statistics ``mean`` and ``v`` of each channel; None where another way must be gone."""
+    layout = _layout(x)
+    kernel = _kernel(activation, layout, x.dtype)
+    if kernel is None:
+        return None
+    return _normalised(kernel, layout, x, weight, bias, _float(mean), _float(v), eps, training=False)
 
 
-def _normalised(x, weight, bias, mean, v, eps: float, activation: str, training: bool) -> Tensor:
-    y, weight, bias = torch.empty_like(x), _float(weight), _float(bias)
-    kernel = _kernel(activation, x)
-    call(kernel, x, y, weight, bias, mean, v, training, _shape(x, eps))
+def _normalised(kernel, layout, x, weight, bias, mean, v, eps: float, training: bool) -> Tensor:
+    y, narrow = torch.empty_like(x), _narrow(weight, bias)
+    call(kernel, x, y, _dense(weight), _dense(bias), mean, v, training, _shape(x, layout, eps, narrow))
     return y
 
 
@@ -59,83 +52,108 @@ def backward(
     cotangents: tuple[Tensor, Tensor] | None,
     needs: tuple[bool, ...],
     activation: str = "none",
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed.
+) -> tuple[Tensor | None, Tensor | None, Tensor | None] | None:
+    """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed; None where another way must be gone.
 
     ``cotangents`` are those of mean and variance in training; None says that both are constants.
     """
-    g = channels_last(grad_out) if x.dim() == 4 and _innermost(x) else grad_out.contiguous()
-    grad_x = torch.empty_like(x) if needs[0] else None
-    grad_weight, grad_bias = torch.empty(x.shape[1]), torch.empty(x.shape[1])
-    of_statistics = (None, None) if cotangents is None else [t.contiguous() for t in cotangents]
-    tensors = _float(weight), _float(bias), _float(mean), _float(v), *of_statistics
-    kernel = _kernel(f"{activation}_backward", x)
-    call(kernel, g, x, grad_x, *tensors, grad_weight, grad_bias, cotangents is not None, _shape(x, eps))
-    return grad_x, _like(grad_weight, weight, needs[1]), _like(grad_bias, bias, needs[2])
-
-
-def _like(grad: Tensor, parameter: Tensor | None, needed: bool) -> Tensor | None:
-    return grad.to(parameter.dtype) if parameter is not None and needed else None
+    layout = _layout(x)
+    kernel = _kernel(f"{activation}_backward", layout, x.dtype)
+    if kernel is None:
+        return None
+    g = grad_out.contiguous() if layout or x.dim() == 2 else channels_last(grad_out)
+    grad_x, narrow = torch.empty_like(x) if needs[0] else None, _narrow(weight, bias)
+    dtype = torch.bfloat16 if narrow else torch.float32
+    grad_weight, grad_bias = torch.empty(x.shape[1], dtype=dtype), torch.empty(x.shape[1], dtype=dtype)
+    of_statistics = (None, None) if cotangents is None else cotangents
+    tensors = _dense(weight), _dense(bias), _float(mean), _float(v), *map(_dense, of_statistics)
+    shape = _shape(x, layout, eps, narrow)
+    call(kernel, g, x, grad_x, *tensors, grad_weight, grad_bias, cotangents is not None, shape)
+    need_weight, need_bias = weight is not None and needs[1], bias is not None and needs[2]
+    return grad_x, grad_weight if need_weight else None, grad_bias if need_bias else None
 
 
 def track(running: tuple[Tensor, Tensor], batch: tuple[Tensor, Tensor], momentum: float, share: float) -> bool:
     """Move mean and variance towards the batch's, in place, by ``momentum`` and ``share``; False if left undone."""
     tensors = (*running, *batch)
-    together = all(t.is_cpu and t.dtype is torch.float32 and t.is_contiguous() for t in tensors)
+    types = [t.dtype for t in tensors]
+    if types[0] not in NAMES or types[1] is not types[0] or types[2:] != [torch.float32] * 2:
+        return False
+    for t in tensors:
+        if not (t.is_cpu and t.is_contiguous()):
+            return False
     # Tensors of inference mode have no version to be raised.
-    library = _library(True) if together and not any(t.is_inference() for t in running) else None
+    library = None if running[0].is_inference() or running[1].is_inference() else _library("")
     if library is None:
         return False
-    call(library.batch_norm_track, *tensors, running[0].numel(), float(momentum), share)
+    kernel = getattr(library, f"batch_norm_track_{NAMES[types[0]]}")
+    call(kernel, *tensors, running[0].numel(), float(momentum), share)
     # Whoever saved them for a backward pass must learn that they have changed.
     torch.autograd.graph.increment_version(running)
     return True
 
 
-# Numbers from which on a row is long enough for its loops to run at full speed.
-_LONG = 1024
+# Elements from which on compiled code pays, and numbers from which on a row is long enough for its loops to run at full
+# speed.
+_WORTH, _LONG = 1 << 6, 1024
 
 
 class _Shape(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("rows", "width", "pixels", "channels")]
-    _fields_ += [("eps", ctypes.c_double), ("threads", ctypes.c_long)]
+    _fields_ += [("eps", ctypes.c_double), ("threads", ctypes.c_long), ("narrow", ctypes.c_long)]
 
 
-def _shape(x: Tensor, eps: float):
-    channels, elements, threads = x.shape[1], x.numel(), threads_for(x.numel())
-    if _innermost(x):
-        return _rows(channels, elements, eps, threads)
-    return _planes(x.shape[0], channels, elements, eps, threads)
+def _shape(x: Tensor, layout: str | None, eps: float, narrow: bool):
+    channels, elements = x.shape[1], x.numel()
+    rest = channels, elements, eps, threads_for(elements), narrow
+    return _planes(x.shape[0], *rest) if layout else _rows(*rest)
 
 
 @lru_cache
-def _planes(pictures: int, channels: int, elements: int, eps: float, threads: int):
+def _planes(pictures: int, channels: int, elements: int, eps: float, threads: int, narrow: bool):
     pixels = elements // channels
-    return ctypes.byref(_Shape(pictures, pixels // pictures, pixels, channels, eps, threads))
+    return ctypes.byref(_Shape(pictures, pixels // pictures, pixels, channels, eps, threads, narrow))
 
 
 @lru_cache
-def _rows(channels: int, elements: int, eps: float, threads: int):
+def _rows(channels: int, elements: int, eps: float, threads: int, narrow: bool):
     pixels, fold = elements // channels, 16 // math.gcd(channels, 16)
     if pixels % fold:
         fold = 1
     while channels * fold < _LONG and pixels % (2 * fold) == 0:
         fold *= 2
-    return ctypes.byref(_Shape(pixels // fold, channels * fold, pixels, channels, eps, threads))
+    return ctypes.byref(_Shape(pixels // fold, channels * fold, pixels, channels, eps, threads, narrow))
 
 
-def _float(t: Tensor | None) -> Tensor | None:
-    if t is None or (t.dtype is torch.float32 and t.is_contiguous()):
-        return t
-    return t.float().contiguous()
+def _narrow(weight: Tensor | None, bias: Tensor | None) -> bool:
+    """Whether they are of bfloat16; the caller has seen to it that they have one type, that of x or float32."""
+    first = bias if weight is None else weight
+    return first is not None and first.dtype is torch.bfloat16
 
 
-def _kernel(name: str, x: Tensor):
-    innermost = _innermost(x)
-    layout = "" if innermost else "planes_"
-    return getattr(_library(innermost), f"batch_norm_{layout}{name}_{NAMES[x.dtype]}")
+def _dense(t: Tensor | None) -> Tensor | None:
+    return t if t is None or t.is_contiguous() else t.contiguous()
 
 
-def _library(innermost: bool):
-    name = "batch_norm.c" if innermost else "batch_norm_planes.c"
+def _float(t: Tensor) -> Tensor:
+    return t if t.dtype is torch.float32 and t.is_contiguous() else t.float().contiguous()
+
+
+def _layout(x: Tensor) -> str | None:
+    """How a dense tensor on the CPU lies, of pictures with the channels innermost or each in its ``planes_``; None for
+    another."""
+    if not fits(x) or x.numel() < _WORTH:
+        return None
+    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        return ""
+    return None if not x.is_contiguous() else "" if x.dim() == 2 else "planes_"
+
+
+def _kernel(name: str, layout: str | None, dtype: torch.dtype):
+    library = None if layout is None else _library(layout)
+    return getattr(library, f"batch_norm_{layout}{name}_{NAMES[dtype]}") if library else None
+
+
+def _library(layout: str):
+    name = "batch_norm_planes.c" if layout else "batch_norm.c"
     return load("numbers.h", "share.h", "exp.h", "gelu.h", "batch_norm.h", name)

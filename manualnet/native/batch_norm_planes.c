@@ -73,32 +73,32 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
 
 #define KERNELS(T, ACTIVATION)                                                                                         \
     /* y from given mean and v; with `training` they are computed first. */                                            \
-    void batch_norm_planes_##ACTIVATION##_##T(const T *x, T *y, const float *weight, const float *bias, float *mean,   \
+    void batch_norm_planes_##ACTIVATION##_##T(const T *x, T *y, const void *weight, const void *bias, float *mean,     \
                                               float *v, long training, const shape *s) {                               \
         CHANNELS({                                                                                                     \
             if (training) moments_##T(x, mean, v, c, count, s);                                                        \
             float centre[MOST], scale[MOST], shift[MOST], apart[MOST];                                                 \
             COLUMN(centre, mean[c + k])                                                                                \
-            COLUMN(scale, scale_of(weight, v, c + k, s->eps))                                                          \
-            COLUMN(shift, shift_of(bias, c + k))                                                                       \
+            COLUMN(scale, scale_of(s, weight, v, c + k))                                                               \
+            COLUMN(shift, shift_of(s, bias, c + k))                                                                    \
             STRETCH ACTIVATION##_stretch_##T(x + at, y + at, apart, centre, scale, shift, length);                     \
         })                                                                                                             \
     }                                                                                                                  \
                                                                                                                        \
     /* dx (unless null), dweight and dbias; d_mean and d_v are the cotangents of the statistics. Without `training` */ \
     /* the statistics are constants, and only the direct path to dx is left. */                                        \
-    void batch_norm_planes_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const float *weight,            \
-                                                       const float *bias, const float *mean, const float *v,           \
-                                                       const float *d_mean, const float *d_v, float *dweight,          \
-                                                       float *dbias, long training, const shape *s) {                  \
+    void batch_norm_planes_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const void *weight,             \
+                                                       const void *bias, const float *mean, const float *v,            \
+                                                       const float *d_mean, const float *d_v, void *dweight,           \
+                                                       void *dbias, long training, const shape *s) {                   \
         /* What takes long waits in dx for the second pass, if it is not rounded there. */                             \
         const int keep = dx && ACTIVATION##_takes_long && sizeof(T) == sizeof(float);                                  \
         const double m = (double)s->pixels;                                                                            \
         CHANNELS({                                                                                                     \
             float centre[MOST], scale[MOST], shift[MOST], mean_dz[MOST], slope[MOST], lift[MOST], own[MOST];           \
             COLUMN(centre, mean[c + k])                                                                                \
-            COLUMN(scale, scale_of(weight, v, c + k, s->eps))                                                          \
-            COLUMN(shift, shift_of(bias, c + k))                                                                       \
+            COLUMN(scale, scale_of(s, weight, v, c + k))                                                               \
+            COLUMN(shift, shift_of(s, bias, c + k))                                                                    \
             SUMS(float *dz = keep ? (float *)dx + at : own; if (ACTIVATION##_takes_long)                               \
                      ACTIVATION##_dz_##T(dy + at, x + at, dz, centre, scale, shift, 1, length),                        \
                  float centred = get_##T(x[at + i]) - centre[i];                                                       \
@@ -108,8 +108,8 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
             double squared[MANY];                                                                                      \
             for (long k = 0; k < count; k++) {                                                                         \
                 squared[k] = (double)v[c + k] + s->eps;                                                                \
-                dweight[c + k] = (float)(sum2[k] / sqrt(squared[k]));                                                  \
-                dbias[c + k] = (float)sum1[k];                                                                         \
+                set_parameter(s, dweight, c + k, sum2[k] / sqrt(squared[k]));                                          \
+                set_parameter(s, dbias, c + k, sum1[k]);                                                               \
             }                                                                                                          \
             if (!dx) continue;                                                                                         \
             COLUMN(mean_dz, training ? sum1[k] / m : 0.0)                                                              \

@@ -47,17 +47,19 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
     training, each call in Python takes as long as a thousand elements.
     """
     first = arguments[0]
-    if not _dense(first):
+    contiguous = first.is_contiguous()
+    if not contiguous and not _dense(first):
         like = next((a for a in arguments[1:] if isinstance(a, Tensor) and a.shape == first.shape and _dense(a)), None)
         first = first.contiguous() if like is None else torch.empty_like(like, dtype=first.dtype).copy_(first)
-    dtype, shape, strides = first.dtype, first.shape, first.stride()
+        contiguous = first.is_contiguous()
+    dtype, shape = first.dtype, first.shape
     addresses, numbers, arrays, copies = [first.data_ptr()], [], [True], []
     for a in arguments[1:]:
         array = False
         if not isinstance(a, Tensor):
             numbers.append(a)
         elif a.dtype is dtype and a.shape == shape:
-            if a.stride() != strides:
+            if not a.is_contiguous() if contiguous else a.stride() != first.stride():
                 a = torch.empty_like(first).copy_(a)
                 copies.append(a)  # kept alive
             addresses.append(a.data_ptr())
@@ -77,7 +79,7 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
 
 
 def _dense(tensor: Tensor) -> bool:
-    return tensor.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(tensor)
+    return torch.ops.aten.is_non_overlapping_and_dense(tensor)
 
 
 @cache

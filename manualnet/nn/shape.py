@@ -1,10 +1,9 @@
 """Layers that move numbers and change none."""
 
-import torch
 import torch.nn as nn
 from torch import Tensor
 
-from manualnet.functional._plain import plain
+from manualnet.functional._plain import held
 from manualnet.native.planes import planes
 
 __all__ = ["Flatten"]
@@ -19,8 +18,7 @@ class Flatten(nn.Flatten):
 
     def forward(self, input: Tensor) -> Tensor:
         if isinstance(input, Tensor) and not input.requires_grad:
-            with torch.no_grad():
-                copied = planes(input) if plain(input) else None
+            copied = planes(input) if held(input) else None
             if copied is not None:
                 input = copied
         return super().forward(input)

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
-from manualnet.functional._plain import plain
+from manualnet.functional._plain import held, plain
 from manualnet.functional.layers._normalisation import channels, gradients, moments, normalise, tangents
 from manualnet.functional.layers.batch_norm import BatchNormTraining, batch_norm, check, track
 from manualnet.native import batch_norm as native
@@ -49,8 +50,9 @@ class Normalised(Function):
 
     @classmethod
     def forward(cls, x, weight, bias, eps):
-        if plain(x, weight, bias) and native.applies(x):
-            return native.forward(x, weight, bias, eps, cls.name)
+        compiled = native.forward(x, weight, bias, eps, cls.name) if plain(x, weight, bias) else None
+        if compiled is not None:
+            return compiled
         mean, v = moments(x)
         (wide,) = widen(x)
         z = normalise(wide, mean, v, weight, bias, eps)
@@ -62,8 +64,10 @@ class Normalised(Function):
     def backward(cls, ctx, grad_out, grad_mean, grad_v):
         x, weight, bias, mean, v = ctx.saved_tensors
         rest = mean, v, ctx.eps, (grad_mean, grad_v), ctx.needs_input_grad
-        if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors) and native.applies(x):
-            return *native.backward(grad_out, x, weight, bias, *rest, cls.name), None
+        if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors):
+            compiled = native.backward(grad_out, x, weight, bias, *rest, cls.name)
+            if compiled is not None:
+                return *compiled, None
         wide_grad, wide = widen(grad_out, x)
         grad_z = cls.times_slope(wide_grad, cls.again(wide, weight, bias, mean, v, ctx.eps))
         grad_x, grad_weight, grad_bias = gradients(grad_z, wide, weight, bias, *rest)
@@ -97,8 +101,11 @@ def normalised(
     named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     check(input, named, training, eps)
     if not training:
-        if plain(input, running_mean, running_var, weight, bias) and native.applies(input):
-            return native.evaluate(input, running_mean, running_var, weight, bias, eps, rule.name)
+        statistics = running_mean, running_var, weight, bias
+        if not torch.is_grad_enabled() and held(input, *statistics):
+            compiled = native.evaluate(input, *statistics, eps, rule.name)
+            if compiled is not None:
+                return compiled
         x, mean, v, weight, bias = widen(input, running_mean, running_var, weight, bias)
         return function(batch_norm(x, mean, v, weight, bias, False, momentum, eps)).to(input.dtype)
     y, mean, v = rule.apply(input, weight, bias, eps)

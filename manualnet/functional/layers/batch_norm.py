@@ -6,7 +6,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import HALF, widen
 from manualnet.functional._errors import need_tensors, refuse_complex
 from manualnet.functional._function import Function, save
-from manualnet.functional._plain import plain
+from manualnet.functional._plain import held, plain
 from manualnet.functional.layers import _batch_norm_fast
 from manualnet.functional.layers._normalisation import (
     axes_of,
@@ -44,8 +44,9 @@ class BatchNormTraining(Function):
     @staticmethod
     def forward(x, weight, bias, eps):
         if plain(x, weight, bias):
-            if native.applies(x):
-                return native.forward(x, weight, bias, eps)
+            compiled = native.forward(x, weight, bias, eps)
+            if compiled is not None:
+                return compiled
             if _batch_norm_fast.applies(x):
                 return _batch_norm_fast.forward(x, weight, bias, eps)
         mean, v = moments(x)
@@ -60,13 +61,15 @@ class BatchNormTraining(Function):
     @staticmethod
     def backward(ctx, grad_out, grad_mean, grad_v):
         x, weight, bias, mean, v = ctx.saved_tensors
+        statistics = mean, v, ctx.eps, (grad_mean, grad_v)
+        arguments = grad_out, x, weight, bias, *statistics, ctx.needs_input_grad
         if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors):
-            fast = next((way for way in (native, _batch_norm_fast) if way.applies(x)), None)
-            if fast is not None:
-                statistics = mean, v, ctx.eps, (grad_mean, grad_v)
-                return *fast.backward(grad_out, x, weight, bias, *statistics, ctx.needs_input_grad), None
-        cotangents = grad_mean, grad_v
-        return *gradients(grad_out, x, weight, bias, mean, v, ctx.eps, cotangents, ctx.needs_input_grad), None
+            compiled = native.backward(*arguments)
+            if compiled is not None:
+                return *compiled, None
+            if _batch_norm_fast.applies(x):
+                return *_batch_norm_fast.backward(*arguments), None
+        return *gradients(*arguments), None
 
     @staticmethod
     def jvp(ctx, x_dot, weight_dot, bias_dot, _):
@@ -98,9 +101,10 @@ class BatchNormEvaluation(Function):
     def backward(ctx, grad_out):
         x, mean, v, weight, bias = ctx.saved_tensors
         need_x, _, _, *needs, _ = ctx.needs_input_grad
-        if plain(grad_out, *ctx.saved_tensors) and native.applies(x):
+        if plain(grad_out, *ctx.saved_tensors):
             grads = native.backward(grad_out, x, weight, bias, mean, v, ctx.eps, None, (need_x, *needs))
-            return grads[0], None, None, *grads[1:], None
+            if grads is not None:
+                return grads[0], None, None, *grads[1:], None
         axes = axes_of(x)
         g, wide, mean, v, wide_weight = widen(grad_out, x, mean, v, weight)
         r = (v + ctx.eps).rsqrt()
@@ -212,10 +216,10 @@ def track(x, running_mean, running_var, mean, v, momentum) -> None:
         return
     m = count(x)
     share = momentum * (m / (m - 1))
-    with torch.no_grad():
-        fast = plain(running_mean, running_var, mean, v)
-        if not (fast and native.track((running_mean, running_var), (mean, v), momentum, share)):
-            _Track.apply(running_mean, running_var, mean, v, momentum, share)
+    running, batch = (running_mean, running_var), (mean, v)
+    if not (held(*running, *batch) and native.track(running, batch, momentum, share)):
+        with torch.no_grad():
+            _Track.apply(*running, *batch, momentum, share)
 
 
 def check(x: Tensor, named: dict[str, Tensor | None], training: bool, eps: float) -> None:
@@ -233,23 +237,29 @@ def check(x: Tensor, named: dict[str, Tensor | None], training: bool, eps: float
         raise ValueError("running_mean and running_var must either both be None or neither be None")
     if not x.is_floating_point():
         raise NotImplementedError(f"batch_norm: the input must be floating, but is {x.dtype}")
-    given, mixed = {name: t for name, t in named.items() if t is not None}, False
-    need_tensors("batch_norm", **given)
-    for name, t in given.items():
+    mixed = False
+    for name, t in named.items():
+        if t is None:
+            continue
+        if not isinstance(t, Tensor):
+            need_tensors("batch_norm", **{name: t})
         if t.numel() != channels:
             raise RuntimeError(f"{name} should contain {channels} elements, one a channel, not {t.numel()}")
         mixed = mixed or t.dtype != x.dtype
     if x.dim() < 2 and x.numel():
         raise IndexError(f"batch_norm: the input must be (N, C, …), but has the shape {tuple(x.shape)}")
     if mixed:
-        _check_mixed(x, given)
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (mean, var)):
+        _check_mixed(x, named)
+    recorded = mean is not None and var is not None and (mean.requires_grad or var.requires_grad)
+    if recorded and torch.is_grad_enabled():
         raise RuntimeError("batch_norm is not differentiable with respect to the running statistics: detach them")
 
 
-def _check_mixed(x: Tensor, given: dict[str, Tensor]) -> None:
+def _check_mixed(x: Tensor, named: dict[str, Tensor | None]) -> None:
     """Of several types, all but a half-precision input's must be float32."""
-    for name, t in given.items():
+    for name, t in named.items():
+        if t is None:
+            continue
         if t.dtype != torch.float32 or (t.dtype != x.dtype and x.dtype not in HALF):
             raise RuntimeError(
                 f"batch_norm: {name} must have the input's type {x.dtype}, or all float32 beside a "
