@@ -26,7 +26,7 @@ PATHS = {
     ),
     "conv2d 3 x 3": (
         F.conv2d,
-        [(16, 16, 16, 16), (40, 16, 3, 3)],
+        [(4, 64, 16, 16), (64, 64, 3, 3)],
         ("native.winograd", "conv2d_weight"),
         None,
     ),
