@@ -1,4 +1,4 @@
-// Cross-entropy and its gradient, and that of the negative log-likelihood, for scores (n, c, p) with a class index y
+// Cross-entropy and the negative log-likelihood, and their gradients, for scores (n, c, p) with a class index y
 // (n, p), in sum, in mean over the weights of the targets that are not ignored, or for each target.
 //
 // Cross-entropy: sum(q (log sum e^x - x)) with q = w ((1 - e) [c = y] + e / c), and (p sum(q) - q) g with p the softmax
@@ -24,11 +24,19 @@ static double sum_of(const float *weight, long c) {
 }
 
 // What a mean divides by.
-static double divisor(const int64_t *y, const float *weight, const shape *s) {
+static double divisor(const int64_t *y, const float *weight, const shape *s, long threads) {
+    const long count = s->n * s->p;
+    if (!s->mean) return 1.0;
+    if (!weight) {
+        long kept = 0;
+#pragma omp parallel for simd num_threads(threads) if (parallel : threads > 1) reduction(+ : kept)
+        for (long i = 0; i < count; i++) kept += y[i] != s->ignored;
+        return kept;
+    }
     double total = 0.0;
-    for (long i = 0; s->mean && i < s->n * s->p; i++)
-        if (y[i] != s->ignored) total += weight_of(weight, y[i]);
-    return s->mean ? total : 1.0;
+    for (long i = 0; i < count; i++)
+        if (y[i] != s->ignored) total += weight[y[i]];
+    return total;
 }
 
 #define KERNELS(T)                                                                                                     \
@@ -137,7 +145,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
             }                                                                                                          \
             free(row);                                                                                                 \
         }                                                                                                              \
-        if (!s->step) *out = (float)(all / divisor(y, weight, s));                                                     \
+        if (!s->step) *out = (float)(all / divisor(y, weight, s, threads));                                                     \
         return 0;                                                                                                      \
     }                                                                                                                  \
                                                                                                                        \
@@ -173,7 +181,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
                                                                                                                        \
     void cross_entropy_backward_##T(const T *x, const int64_t *y, T *dx, const float *grad_out, const float *weight,   \
                                     const shape *s, long threads) {                                                    \
-        const double total = divisor(y, weight, s);                                                                    \
+        const double total = divisor(y, weight, s, threads);                                                                    \
         const float even = (float)(s->smoothing / s->c), right = (float)(1.0 - s->smoothing);                          \
         const double weights = sum_of(weight, s->c);                                                                   \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
@@ -211,10 +219,32 @@ static double divisor(const int64_t *y, const float *weight, const shape *s) {
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
+    /* -w x of each target, or in `out` alone their sum or mean. Ends with 1 if there is no such class. */             \
+    int nll_##T(const T *x, const int64_t *y, float *out, const float *weight, const shape *s, long threads) {         \
+        double all = 0.0;                                                                                              \
+        int wrong = 0;                                                                                                 \
+        _Pragma("omp parallel num_threads(threads) if(threads > 1) reduction(+ : all) reduction(| : wrong)") {         \
+            SHARE(s->n * s->p)                                                                                         \
+            for (long i = first; i < last; i++) {                                                                      \
+                const long class = y[i], kept = class != s->ignored;                                                   \
+                const int there = class >= 0 && class < s->c;                                                          \
+                const long row = s->p == 1 ? i * s->c : i / s->p * s->c * s->p + i % s->p;                             \
+                const float loss = kept && there ? -weight_of(weight, class) * get_##T(x[row + class * s->p]) : 0.0f;  \
+                wrong |= kept && !there;                                                                               \
+                if (s->step)                                                                                           \
+                    out[i] = loss;                                                                                     \
+                else                                                                                                   \
+                    all += loss;                                                                                       \
+            }                                                                                                          \
+        }                                                                                                              \
+        if (!s->step && !wrong) *out = (float)(all / divisor(y, weight, s, threads));                                  \
+        return wrong;                                                                                                  \
+    }                                                                                                                  \
+                                                                                                                       \
     /* A few rows are cleared at a time: they stay in the cache. */                                                    \
     void nll_backward_##T(const int64_t *y, T *dx, const float *grad_out, const float *weight, const shape *s,         \
                           long threads) {                                                                              \
-        const double total = divisor(y, weight, s);                                                                    \
+        const double total = divisor(y, weight, s, threads);                                                                    \
         const float shared = (float)(*grad_out / total);                                                               \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n)                                                                                                \

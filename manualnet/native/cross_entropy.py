@@ -1,4 +1,4 @@
-"""Cross-entropy and its gradient, and that of the likelihood, for class indices, by ``cross_entropy.c``."""
+"""Cross-entropy and the likelihood, and their gradients, for class indices, by ``cross_entropy.c``."""
 
 import ctypes
 
@@ -8,8 +8,8 @@ from torch import Tensor
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, along, call, fits, threads_for
 
-# Scores below which a call is over before a compiled path pays.
-_WORTH = 1 << 7
+# Scores below which a call is over before a compiled path pays, and below which PyTorch's likelihood is as fast.
+_WORTH, _MANY = 1 << 7, 1 << 12
 # Classes of a row for which PyTorch's loss is as fast: too many to turn rows, too few for one to take its time.
 _ROWS = range(33, 512)
 
@@ -59,6 +59,19 @@ def cross_entropy_backward(
     return grad_x
 
 
+def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor | None:
+    """-w x at the target in float32, of (N, C, …) and targets (N, …); None where another way must be gone."""
+    if x.numel() < _MANY or not fits(x) or not x.is_contiguous():
+        return None
+    kernel = getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
+    if kernel is None:
+        return None
+    loss = torch.empty(target.shape if reduction == "none" else ())
+    shape = _Shape(*_split(x.shape), ignore_index, reduction == "mean", reduction == "none", 0.0)
+    tensors = target.contiguous(), loss, _wide(weight)
+    return None if call(kernel, x, *tensors, ctypes.byref(shape), threads_for(x.numel())) else loss
+
+
 def nll_backward(
     grad_out: Tensor,
     shape: torch.Size,
@@ -85,7 +98,7 @@ def _split(shape: torch.Size) -> tuple[int, int, int]:
 
 
 def _wide(t: Tensor | None) -> Tensor | None:
-    return None if t is None else t.float().contiguous()
+    return t if t is None or (t.dtype is torch.float32 and t.is_contiguous()) else t.float().contiguous()
 
 
 def _backward(name: str, dtype: torch.dtype):

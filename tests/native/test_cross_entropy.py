@@ -1,4 +1,4 @@
-"""The compiled gradients of cross-entropy and the likelihood equal those of double precision."""
+"""Cross-entropy and the likelihood, compiled, and their gradients equal those of double precision."""
 
 import pytest
 import torch
@@ -146,13 +146,21 @@ def test_targets_and_scores_with_gaps(ran, name):
     torch.testing.assert_close(_gradient(FUNCTIONS[name], gaps, target, "mean"), expected)
 
 
-@pytest.mark.parametrize("name", ["cross-entropy", "smoothed"])
+@pytest.fixture
+def worth(monkeypatch):
+    """Small likelihoods are compiled too."""
+    monkeypatch.setattr(native, "_MANY", 0)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("weighted", [False, True])
 @threaded(SHAPES, ["several blocks", "pictures over threads"])
+@pytest.mark.usefixtures("worth")
 def test_the_loss(monkeypatch, name, reduction, dtype, weighted, shape, threads):
-    ran = counted(monkeypatch, native, "cross_entropy")
+    likelihood = name == "likelihood"
+    ran = counted(monkeypatch, native, "nll_loss" if likelihood else "cross_entropy")
     x, target = 4 * normal(*shape, dtype=dtype), _target(shape)
     weight = normal(shape[min(1, len(shape) - 1)], seed=8, dtype=dtype).abs() if weighted else None
     settings = {"ignore_index": IGNORED, "reduction": reduction}
@@ -161,21 +169,23 @@ def test_the_loss(monkeypatch, name, reduction, dtype, weighted, shape, threads)
     wide = None if weight is None else weight.double()
     exact = EXACT[name](x.double(), target, weight=wide, **settings)
     classes, places = shape[min(1, len(shape) - 1)], shape[2:]
-    assert (ran[0] is None) == (not places and classes in native._ROWS)
+    assert (ran[0] is None) == (not likelihood and not places and classes in native._ROWS)
     assert ours.dtype == dtype
     torch.testing.assert_close(
         ours.double(), exact, rtol=torch.finfo(dtype).eps if dtype == torch.bfloat16 else 2e-6, atol=1e-6
     )
 
 
-def test_a_loss_that_is_compiled_is_not_computed_again(monkeypatch):
-    monkeypatch.setattr(native, "cross_entropy", lambda *args: torch.tensor(123.0))
-    assert F.cross_entropy(normal(100, 10), _target((100, 10))) == 123
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_a_loss_that_is_compiled_is_not_computed_again(monkeypatch, name):
+    monkeypatch.setattr(native, name, lambda *args: torch.tensor(123.0))
+    assert getattr(F, name)(normal(100, 10), _target((100, 10))) == 123
 
 
-@pytest.mark.parametrize("name", ["cross-entropy", "smoothed"])
+@pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("shape", [(100, 10), (7, 100), (2, 21, 9, 16)], ids=str)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38], ids=str)
+@pytest.mark.usefixtures("worth")
 def test_the_loss_of_special_scores(name, shape, value):
     x, target = normal(*shape), _target(shape)
     x[:, 1] = value
@@ -184,8 +194,9 @@ def test_the_loss_of_special_scores(name, shape, value):
     torch.testing.assert_close(ours, theirs, equal_nan=True)
 
 
-@pytest.mark.parametrize("name", ["cross-entropy", "smoothed"])
+@pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.usefixtures("worth")
 def test_where_all_is_ignored_the_mean_is_nan(name, reduction):
     x, target = normal(100, 10), torch.full((100,), IGNORED)
     ours, theirs = (f[name](x, target, ignore_index=IGNORED, reduction=reduction) for f in (FUNCTIONS, EXACT))
@@ -194,8 +205,10 @@ def test_where_all_is_ignored_the_mean_is_nan(name, reduction):
 
 @pytest.mark.parametrize("wrong", [-1, 10, 1 << 40])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_a_class_that_there_is_not_is_an_error(wrong, reduction):
+@pytest.mark.parametrize("function", [F.cross_entropy, F.nll_loss])
+@pytest.mark.usefixtures("worth")
+def test_a_class_that_there_is_not_is_an_error(wrong, reduction, function):
     target = _target((100, 10), ignored=False)
     target[99] = wrong
-    with pytest.raises(IndexError, match=f"target {wrong} is out of bounds"):
-        F.cross_entropy(normal(100, 10), target, reduction=reduction)
+    with pytest.raises(IndexError, match=f"arget {wrong} is out of bounds"):
+        function(normal(100, 10), target, reduction=reduction)

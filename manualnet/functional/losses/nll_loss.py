@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from manualnet.functional._dtypes import autocast, widen
+from manualnet.functional._dtypes import autocast, cast, widen
 from manualnet.functional._errors import need_tensors, refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
@@ -25,9 +25,12 @@ class NllLoss(Function):
 
     @staticmethod
     def forward(x, target, weight, ignore_index, reduction):
-        wide, wide_weight = widen(x, weight)
-        loss = torch.nn.functional.nll_loss(wide, target, wide_weight, None, ignore_index, None, reduction)
-        return loss.to(x.dtype)
+        compiled = plain(x, target, weight)
+        loss = native.nll_loss(x, target, weight, ignore_index, reduction) if compiled else None
+        if loss is None:
+            wide, wide_weight = widen(x, weight)
+            loss = torch.nn.functional.nll_loss(wide, target, wide_weight, None, ignore_index, None, reduction)
+        return cast(loss, x.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
