@@ -27,12 +27,9 @@ class Function(torch.autograd.Function):
     @classmethod
     def apply(cls, *args):
         """The operation, as a node of the graph where somebody differentiates."""
-        return super().apply(*args) if _transformed() else _combined(cls).apply(*args)
-
-
-def _transformed() -> bool:
-    """Whether a transform of torch.func or forward mode is on."""
-    return _functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+        if _functorch.peek_interpreter_stack() or forward_ad._current_level >= 0:
+            return super().apply(*args)
+        return _combined(cls).apply(*args)
 
 
 @cache
@@ -53,6 +50,7 @@ def _combined(cls: type[Function]) -> type[torch.autograd.Function]:
 
     rule = {"forward": staticmethod(forward), "backward": staticmethod(backward), "__module__": cls.__module__}
     combined: Any = type(cls.__name__, (torch.autograd.Function,), {**rule, "rule_of": cls})
+    combined._backward_cls.forward_mode = False
     combined._backward_cls.apply = backward  # which would ask for other forms of a backward first
     return combined
 
@@ -60,7 +58,7 @@ def _combined(cls: type[Function]) -> type[torch.autograd.Function]:
 def save(ctx, *tensors: Tensor | None) -> None:
     """Save inputs and outputs for ``backward`` and ``jvp`` alike: PyTorch wants the same tuple for both."""
     ctx.save_for_backward(*tensors)
-    if _transformed():
+    if getattr(ctx, "forward_mode", True):
         ctx.save_for_forward(*tensors)
 
 
@@ -70,6 +68,8 @@ def wanted(ctx, i: int) -> bool:
     ``needs_input_grad`` speaks of backward alone: in forward mode it is False throughout, and all may be needed. A
     compiled forward mode leaves the level at -1, and shows itself as torch.func's transform only.
     """
+    if ctx.needs_input_grad[i] or not getattr(ctx, "forward_mode", True):
+        return ctx.needs_input_grad[i]
     transform = _functorch.peek_interpreter_stack()
     pushed = transform is not None and transform.key() == _functorch.TransformType.Jvp
-    return ctx.needs_input_grad[i] or pushed or forward_ad._current_level >= 0
+    return pushed or forward_ad._current_level >= 0
