@@ -11,6 +11,15 @@ def need_tensors(name: str, **arguments) -> None:
             raise TypeError(f"{name}: {argument} must be a Tensor, but got {type(value).__name__}")
 
 
+def need_real(name: str, **arguments) -> None:
+    """Tensors, and of real numbers: both questions in one call, which every small operation waits for."""
+    for argument, value in arguments.items():
+        if not isinstance(value, Tensor):
+            need_tensors(name, **{argument: value})
+        if value.is_complex():
+            refuse_complex(name, value)
+
+
 def refuse_complex(name: str, *tensors) -> None:
     """The gradients here are derived for real numbers."""
     for t in tensors:

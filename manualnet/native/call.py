@@ -1,6 +1,7 @@
 """Handing tensors to C."""
 
 import ctypes
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -47,7 +48,9 @@ def call(function: Any, *arguments) -> int:
 _TYPES = {int: ctypes.c_long, bool: ctypes.c_long, float: ctypes.c_double}
 
 
+@lru_cache
 def numbers(*values: int) -> ctypes.Array:
+    """Whole numbers as an array of C's, which nobody writes to."""
     return (ctypes.c_long * len(values))(*values)
 
 

@@ -1,5 +1,6 @@
 """Max pooling, by ``max_pool2d.c``."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -22,18 +23,25 @@ class Windows(NamedTuple):
 
 def applies(x: Tensor, windows: Windows) -> bool:
     """Dense pictures on the CPU, with windows of at most 256 elements, at least one of them within the picture."""
-    kernel, stride, padding, out = windows
     return (
         fits(x)
         and x.dim() == 4
-        and min(kernel) >= 1
+        and x.numel() >= 1 << 9
+        and _layout(x) is not None
+        and _make_sense(windows)
+        and _library() is not None
+    )
+
+
+@lru_cache
+def _make_sense(windows: Windows) -> bool:
+    kernel, stride, padding, out = windows
+    return (
+        min(kernel) >= 1
         and kernel[0] * kernel[1] <= 256
         and min(stride) >= 1
         and min(out) >= 1
         and all(0 <= 2 * p <= k for p, k in zip(padding, kernel, strict=True))
-        and x.numel() >= 1 << 9
-        and _layout(x) is not None
-        and _library() is not None
     )
 
 
@@ -66,8 +74,9 @@ def _run(name: str, tensors: tuple[Tensor, ...], shape, windows: Windows, layout
 
 
 def _layout(x: Tensor) -> torch.memory_format | None:
-    layouts = (torch.channels_last, torch.contiguous_format)
-    return next((f for f in layouts if x.is_contiguous(memory_format=f)), None)
+    if x.is_contiguous(memory_format=torch.channels_last):
+        return torch.channels_last
+    return torch.contiguous_format if x.is_contiguous() else None
 
 
 def _library():

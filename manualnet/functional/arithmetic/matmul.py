@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.functional._dtypes import autocast
-from manualnet.functional._errors import need_tensors, refuse_complex
+from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._shapes import as_rows, sum_to
 
@@ -83,8 +83,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     >>> w.grad
     tensor([[3., 4.]])
     """
-    refuse_complex("matmul", input, other)
-    need_tensors("matmul", input=input, other=other)
+    need_real("matmul", input=input, other=other)
     input, other = autocast("matmul", input, other)
     # A vector is a matrix of one row on the left, of one column on the right, whose axis the product leaves out.
     row, column = input.dim() == 1, other.dim() == 1

@@ -15,6 +15,8 @@ Size2 = int | tuple[int, int]
 
 def pair(value: int | Sequence[int] | None) -> tuple[int, ...]:
     """One number stands for both axes; None and an empty tuple for nothing."""
+    if type(value) is int:
+        return value, value
     numbers = () if value is None else (value,) if isinstance(value, (int, torch.SymInt)) else tuple(value)
     return numbers * 2 if len(numbers) == 1 else numbers
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.functional._dtypes import HALF, widen
-from manualnet.functional._errors import need_tensors, refuse_complex
+from manualnet.functional._errors import need_real, need_tensors
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import held, plain
 from manualnet.functional.layers import _batch_norm_fast
@@ -197,8 +197,7 @@ def batch_norm(
     >>> y.detach().flatten(), x.grad.flatten()
     (tensor([-0.9258, -0.4629,  1.3887]), tensor([ 0.1763, -0.2204,  0.0441]))
     """
-    need_tensors("batch_norm", input=input)
-    refuse_complex("batch_norm", input)
+    need_real("batch_norm", input=input)
     named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     check(input, named, training, eps)
     if input.dim() < 2:  # PyTorch allows an empty one

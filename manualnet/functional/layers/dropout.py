@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from manualnet.functional._errors import need_tensors, refuse_complex
+from manualnet.functional._errors import need_real
 from manualnet.functional.layers._noise import MultiplyNoise, scaled_mask
 
 
@@ -39,8 +39,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     """
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    need_tensors("dropout", input=input)
-    refuse_complex("dropout", input)
+    need_real("dropout", input=input)
     if p == 0 or not training or input.numel() == 0:
         return input
     noise = scaled_mask(torch.empty_like(input), float(p))

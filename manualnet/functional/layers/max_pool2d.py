@@ -1,11 +1,13 @@
 """Max pooling: the largest element of every window."""
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as torch_F
 from torch import Tensor
 
 from manualnet.functional._chunks import pieces
-from manualnet.functional._errors import need_tensors, refuse_complex
+from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.layers._windows import Size2, gather, pair, scatter
@@ -69,7 +71,16 @@ def windows_of(shape, kernel_size, stride, padding, dilation, ceil_mode) -> nati
     step = pair(stride) or kernel
     if pair(dilation) != (1, 1) or len(shape) != 4 or len(kernel) != 2 or min(step) < 1:
         return None
-    sides = zip(shape[2:], kernel, step, border, strict=True)
+    settings = shape[2], shape[3], kernel, step, border, ceil_mode
+    try:
+        return _windows(*settings)
+    except TypeError:  # a size that is a symbol has no hash
+        return _windows.__wrapped__(*settings)
+
+
+@lru_cache
+def _windows(height, width, kernel, step, border, ceil_mode) -> native.Windows:
+    sides = zip((height, width), kernel, step, border, strict=True)
     return native.Windows(kernel, step, border, tuple(_places(*side, ceil_mode) for side in sides))
 
 
@@ -163,7 +174,6 @@ def max_pool2d(
     (tensor([[[4., 4.]]]), tensor([[[0., 2., 0.],
              [0., 0., 0.]]]))
     """
-    need_tensors("max_pool2d", input=input)
-    refuse_complex("max_pool2d", input)
+    need_real("max_pool2d", input=input)
     y, position = MaxPool2d.apply(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
     return (y, position) if return_indices else y

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.functional._dtypes import autocast, widen
-from manualnet.functional._errors import need_tensors, refuse_complex
+from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.losses._arguments import refuse_gradient
@@ -126,8 +126,7 @@ def cross_entropy(
     (tensor(2.0404, grad_fn=<CrossEntropyBackward>), tensor([[-0.8700,  0.8690,  0.0010]]))
     """
     reduction = resolve(reduction, size_average, reduce)
-    need_tensors("cross_entropy", input=input, target=target)
-    refuse_complex("cross_entropy", input, target)
+    need_real("cross_entropy", input=input, target=target)
     of_probabilities = input.shape == target.shape
     if of_probabilities and not target.is_floating_point():
         raise RuntimeError(

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from manualnet.functional._dtypes import autocast, widen
-from manualnet.functional._errors import check_reduction, need_tensors, refuse_complex
+from manualnet.functional._errors import check_reduction, need_real
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.losses._classes import check_classes, class_axis, refuse_beyond
@@ -104,8 +104,7 @@ def hinge_loss(scores: Tensor, target: Tensor, margin: float = 1.0, reduction: s
     (tensor(2.9000, grad_fn=<HingeLossBackward>), tensor([[-1.,  1.,  0.]]))
     """
     check_reduction(reduction)
-    need_tensors("hinge_loss", scores=scores, target=target)
-    refuse_complex("hinge_loss", scores)
+    need_real("hinge_loss", scores=scores, target=target)
     if scores.dim() not in (1, 2):
         raise ValueError(f"scores must have shape (C,) or (N, C), but got {tuple(scores.shape)}")
     (scores,) = autocast("hinge_loss", scores)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.functional._dtypes import autocast, cast, widen
-from manualnet.functional._errors import need_tensors, refuse_complex
+from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.losses._arguments import refuse_gradient
@@ -98,8 +98,7 @@ def nll_loss(
     (tensor(0.4581, grad_fn=<NllLossBackward>), tensor([[ 0.0000, -0.5000], [-0.5000,  0.0000]]))
     """
     reduction = resolve(reduction, size_average, reduce)
-    need_tensors("nll_loss", input=input, target=target)
-    refuse_complex("nll_loss", input)
+    need_real("nll_loss", input=input, target=target)
     refuse_gradient("nll_loss", weight=weight)
     input, weight = autocast("nll_loss", input, weight)
     target = check_classes(input, target, weight)

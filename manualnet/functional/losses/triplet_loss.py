@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from manualnet.functional._dtypes import autocast, widen
-from manualnet.functional._errors import check_reduction, need_tensors, refuse_complex
+from manualnet.functional._errors import check_reduction, need_real
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.losses._margin import violated
@@ -98,8 +98,7 @@ def triplet_loss(
     (tensor(0.1000, grad_fn=<TripletLossBackward>), tensor([-0.4000,  0.4000]))
     """
     check_reduction(reduction)
-    need_tensors("triplet_loss", anchor=anchor, positive=positive, negative=negative)
-    refuse_complex("triplet_loss", anchor, positive, negative)
+    need_real("triplet_loss", anchor=anchor, positive=positive, negative=negative)
     shapes = [tuple(t.shape) for t in (anchor, positive, negative)]
     if anchor.dim() == 0 or len(set(shapes)) > 1:
         raise ValueError(f"anchor, positive and negative must have one shape, (D,) or (N, D), but got {shapes}")
