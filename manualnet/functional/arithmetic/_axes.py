@@ -9,6 +9,8 @@ from torch import Tensor
 def spread(grad: Tensor, dim: int | Sequence[int] | None, shape: torch.Size) -> Tensor:
     """Hand the cotangent of a sum over ``dim`` to each of its terms."""
     if grad.dim() not in (0, len(shape)):  # neither was all summed nor were the axes kept
-        for axis in sorted(axis % len(shape) for axis in (dim if isinstance(dim, (tuple, list)) else (dim,))):
+        if isinstance(dim, int):
+            return grad.unsqueeze(dim).expand(shape)
+        for axis in sorted(axis % len(shape) for axis in dim or ()):
             grad = grad.unsqueeze(axis)
     return grad.expand(shape)
