@@ -1,5 +1,5 @@
-// The sums of x y over n and p for each c of arrays (n, c, p), in float over a few hundred elements and in double
-// beyond.
+// The sums of x y, or without y of x, over n and p for each c of arrays (n, c, p), in float over a few hundred elements
+// and in double beyond.
 
 enum { BLOCK = 512, PIECE = 1 << 14, ROWS = 64 };
 
@@ -9,14 +9,14 @@ enum { BLOCK = 512, PIECE = 1 << 14, ROWS = 64 };
         for (long from = 0; from < count; from += BLOCK) {                                                             \
             float part = 0.0f;                                                                                         \
             _Pragma("omp simd reduction(+ : part)") for (long i = from; i < least(from + BLOCK, count); i++)           \
-                part += get_##T(x[i]) * get_##T(y[i]);                                                                 \
+                part += get_##T(x[i]) * (y ? get_##T(y[i]) : 1.0f);                                                    \
             sum += part;                                                                                               \
         }                                                                                                              \
         return sum;                                                                                                    \
     }                                                                                                                  \
                                                                                                                        \
     static void row_##T(const T *restrict x, const T *restrict y, float *restrict sum, long c) {                       \
-        for (long j = 0; j < c; j++) sum[j] += get_##T(x[j]) * get_##T(y[j]);                                          \
+        for (long j = 0; j < c; j++) sum[j] += get_##T(x[j]) * (y ? get_##T(y[j]) : 1.0f);                             \
     }                                                                                                                  \
                                                                                                                        \
     /* Ends with 1 if there is no memory. */                                                                           \
@@ -31,9 +31,9 @@ enum { BLOCK = 512, PIECE = 1 << 14, ROWS = 64 };
             for (long unit = first; unit < last; unit++)                                                               \
                 if (p > 1) {                                                                                           \
                     const long row = unit / pieces, from = unit % pieces * PIECE, at = row * p + from;                 \
-                    total[row % c] += piece_##T(x + at, y + at, least(PIECE, p - from));                               \
+                    total[row % c] += piece_##T(x + at, y ? y + at : y, least(PIECE, p - from));                       \
                 } else {                                                                                               \
-                    row_##T(x + unit * c, y + unit * c, sum, c);                                                       \
+                    row_##T(x + unit * c, y ? y + unit * c : y, sum, c);                                               \
                     if ((unit - first) % ROWS == ROWS - 1 || unit == last - 1)                                         \
                         hand_on(sum, total, c);                                                                        \
                 }                                                                                                      \

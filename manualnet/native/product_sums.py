@@ -6,25 +6,34 @@ from torch import Tensor
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, threads_for
 
-# Elements below which a call is over before a compiled path pays.
-_WORTH = 1 << 12
+# Elements below which a call is over before a compiled path pays, and numbers from which on a row is long enough for
+# its loop to run at full speed: shorter ones are taken together.
+_WORTH, _LONG = 1 << 12, 1 << 8
 
 
-def product_sums(x: Tensor, y: Tensor, shape: torch.Size) -> Tensor | None:
-    """x y summed to ``shape``, which broadcasts to theirs, in float32; None where another way must be gone."""
-    if x.numel() < _WORTH or not fits(x) or y.dtype is not x.dtype or x.shape != y.shape:
+def product_sums(x: Tensor, y: Tensor | None, shape: torch.Size) -> Tensor | None:
+    """x y, or without y x, summed to ``shape``, which broadcasts to theirs, in float32; None where another way must be
+    gone."""
+    if x.numel() < _WORTH or not fits(x) or (y is not None and (y.dtype is not x.dtype or x.shape != y.shape)):
         return None
     kept = (1,) * (x.dim() - len(shape)) + tuple(shape)
-    if not (x.is_contiguous() and y.is_contiguous()):
-        if x.dim() != 4 or not all(t.is_contiguous(memory_format=torch.channels_last) for t in (x, y)):
+    both = [x] if y is None else [x, y]
+    if not all(t.is_contiguous() for t in both):
+        if x.dim() != 4 or not all(t.is_contiguous(memory_format=torch.channels_last) for t in both):
             return None
-        x, y, kept = x.permute(0, 2, 3, 1), y.permute(0, 2, 3, 1), tuple(kept[i] for i in (0, 2, 3, 1))
-    sizes = _together(x.shape, kept)
+        both, kept = [t.permute(0, 2, 3, 1) for t in both], tuple(kept[i] for i in (0, 2, 3, 1))
+    sizes = _together(both[0].shape, kept)
     kernel = getattr(load("numbers.h", "share.h", "totals.h", "product_sums.c"), f"product_sums_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
         return None
-    sums = torch.empty(shape)
-    return None if call(kernel, x, y, sums, *sizes, threads_for(x.numel())) else sums
+    n, c, p = sizes
+    fold = 1
+    while p == 1 and n % (2 * fold) == 0 and c * fold < _LONG:
+        fold *= 2
+    sums = torch.empty(fold, c)
+    if call(kernel, x, y, sums, n // fold, c * fold, p, threads_for(x.numel())):
+        return None
+    return (sums.sum(0) if fold > 1 else sums).view(shape)
 
 
 def _together(shape: torch.Size, kept: tuple[int, ...]) -> tuple[int, int, int] | None:

@@ -118,3 +118,28 @@ def test_half_precision_is_multiplied_where_the_processor_does(monkeypatch):
         assert not fast._pixelwise(x.float(), kernel, padding)
     assert fast._pixelwise(torch.ones(1, 1, 1, 1), (1, 1), (0, 0))
     assert not fast._pixelwise(x[:0].float(), (1, 1), (0, 0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("way", ["conv2d", "conv2d_max_pool2d"])
+def test_the_bias_of_many_pixels(monkeypatch, dtype, way):
+    summed, ran = fast.product_sums, []
+
+    def counting(*args):
+        ran.append(args)
+        return summed(*args)
+
+    monkeypatch.setattr(fast, "product_sums", counting)
+    monkeypatch.setattr(fast, "_MANY", 1 << 14)
+    x = torch.randn(50, 2, 18, 18).to(dtype).contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.randn(24, 2, 3, 3).to(dtype), torch.zeros(24, dtype=dtype, requires_grad=True)
+    y = getattr(F, way)(x, weight, bias)
+    g = torch.randn_like(y)
+    (grad,) = torch.autograd.grad(y, bias, g)
+    assert len(ran) == 1
+    assert grad.dtype == dtype
+    exact, size = g.double().sum((0, 2, 3)), g.double().abs().sum((0, 2, 3))
+    assert ((grad.double() - exact).abs() <= torch.finfo(dtype).eps * exact.abs() + 1e-6 * size).all()
+    (grad,) = torch.autograd.grad(getattr(F, way)(x[:1], weight, bias), bias, g[:1])
+    torch.testing.assert_close(grad, g[:1].sum((0, 2, 3)))
+    assert len(ran) == 1

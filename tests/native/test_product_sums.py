@@ -22,6 +22,7 @@ SHAPES = {
     "ones between": ((6, 1, 20, 40), (6, 1, 20, 1)),
     "nothing is summed": ((64, 65), (64, 65)),
     "a long piece": ((2, 3, 20000), (3, 1)),
+    "short rows, taken together": ((96, 5), (5,)),
     "rows over threads": ((2000, 40), (40,)),
     "pieces over threads": ((5, 40_001), ()),
 }
@@ -42,6 +43,18 @@ def test_shapes(dtype, shape, threads):
     assert sums.dtype == torch.float32
     assert sums.shape == kept
     exact, terms = ((a.double() * b.double()).sum_to_size(kept) for a, b in ((x, y), (x.abs(), y.abs())))
+    assert ((sums - exact).abs() <= 2e-6 * terms).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@threaded(SHAPES, [name for name in SHAPES if "threads" in name])
+def test_sums_without_a_factor(dtype, shape, threads):
+    size, kept = shape
+    x = normal(*size, dtype=dtype)
+    with using(threads):
+        sums = native.product_sums(x, None, torch.Size(kept))
+    assert (sums.dtype, sums.shape) == (torch.float32, kept)
+    exact, terms = (a.double().sum_to_size(kept) for a in (x, x.abs()))
     assert ((sums - exact).abs() <= 2e-6 * terms).all()
 
 

@@ -8,7 +8,15 @@ from torch import Tensor
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional.layers._windows import Size2, gather, pair
-from manualnet.functional.layers.conv2d import Conv2d, input_gradient, out_size, prepared, tangent, weight_gradient
+from manualnet.functional.layers.conv2d import (
+    Conv2d,
+    bias_gradient,
+    input_gradient,
+    out_size,
+    prepared,
+    tangent,
+    weight_gradient,
+)
 from manualnet.functional.layers.max_pool2d import MaxPool2d, unpool, windows_of
 from manualnet.native import conv2d_tiles, conv2d_weight
 
@@ -62,7 +70,7 @@ class Conv2dMaxPool2d(Function):
                 grad_x = input_gradient(grad_z, weight, ctx.x_shape, *ctx.geometry)
             if left[1]:
                 grad_weight = weight_gradient(grad_z, x, ctx.weight_shape, *ctx.geometry)
-        grad_bias = grad_out.sum((0, 2, 3)) if need_bias else None
+        grad_bias = bias_gradient(grad_out) if need_bias else None
         return grad_x, grad_weight, grad_bias, None, None, None, None, None
 
     @staticmethod

@@ -7,12 +7,13 @@ import torch.nn.functional as torch_functional
 from torch import Tensor
 
 from manualnet.functional._chunks import rows
-from manualnet.functional._dtypes import HALF
+from manualnet.functional._dtypes import HALF, cast
 from manualnet.native import conv2d_depthwise as depthwise
 from manualnet.native import conv2d_tiles as tiles
 from manualnet.native import conv2d_weight as native
 from manualnet.native import winograd
 from manualnet.native.call import multiplies_bfloat16, multiplies_tiles
+from manualnet.native.product_sums import product_sums
 
 
 def forward(x, weight, bias, *geometry) -> Tensor | None:
@@ -41,6 +42,18 @@ def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) ->
     shape = torch.Size((weight_shape[0] // groups, *weight_shape[1:]))
     apart = zip(grad_out.chunk(groups, 1), x.chunk(groups, 1), strict=True)
     return torch.cat([_grad_weight_of_one_group(g, part, shape, *geometry) for g, part in apart])
+
+
+# Cotangents from which on their sum is faster compiled.
+_MANY = 1 << 21
+
+
+def grad_bias(grad_out) -> Tensor | None:
+    """∂L/∂b; None where PyTorch's sum is as fast: of few, and of planes."""
+    if grad_out.numel() < _MANY or not grad_out.is_contiguous(memory_format=torch.channels_last):
+        return None
+    sums = product_sums(grad_out, None, torch.Size((grad_out.shape[1], 1, 1)))
+    return None if sums is None else cast(sums.view(-1), grad_out.dtype)
 
 
 # Channels of a group from which on the groups are taken one by one.

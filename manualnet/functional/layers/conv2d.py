@@ -48,7 +48,7 @@ class Conv2d(Function):
         need_x, need_weight, need_bias, *_ = ctx.needs_input_grad
         grad_x = input_gradient(grad_out, weight, ctx.x_shape, *ctx.geometry) if need_x else None
         grad_weight = weight_gradient(grad_out, x, ctx.weight_shape, *ctx.geometry) if need_weight else None
-        grad_bias = grad_out.sum((0, 2, 3)) if need_bias else None
+        grad_bias = bias_gradient(grad_out) if need_bias else None
         return grad_x, grad_weight, grad_bias, None, None, None, None
 
     @staticmethod
@@ -73,6 +73,12 @@ def weight_gradient(grad_out, x, weight_shape, *geometry):
     """∂L/∂w, of shape (O, C / groups, kernel height, kernel width)."""
     fast = fast_paths.grad_weight(grad_out, x, weight_shape, *geometry) if _alone(grad_out, x) else None
     return _exchanged(grad_out, x, weight_shape, *geometry) if fast is None else fast
+
+
+def bias_gradient(grad_out):
+    """∂L/∂b, of shape (O)."""
+    fast = fast_paths.grad_bias(grad_out) if plain(grad_out) else None
+    return grad_out.sum((0, 2, 3)) if fast is None else fast
 
 
 def _alone(grad_out, other) -> bool:
