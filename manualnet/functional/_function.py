@@ -51,7 +51,6 @@ def _combined(cls: type[Function]) -> type[torch.autograd.Function]:
     rule = {"forward": staticmethod(forward), "backward": staticmethod(backward), "__module__": cls.__module__}
     combined: Any = type(cls.__name__, (torch.autograd.Function,), {**rule, "rule_of": cls})
     combined._backward_cls.forward_mode = False
-    combined._backward_cls.apply = backward  # which would ask for other forms of a backward first
     return combined
 
 

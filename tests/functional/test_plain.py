@@ -8,7 +8,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch._vmap_internals import _vmap
 
 from manualnet import functional as F
+from manualnet.check.nodes import around_rules
 from manualnet.functional._plain import ordinary, plain, readable
+from manualnet.handwritten import rule_of
 
 
 class _Subclass(torch.Tensor):
@@ -85,3 +87,16 @@ def test_a_check_reads_the_cpu_alone():
 def test_a_call_that_nothing_transforms_takes_the_short_way():
     node = F.relu(torch.ones(2, requires_grad=True)).grad_fn
     assert hasattr(node._forward_cls, "rule_of")
+
+
+def test_whoever_checks_can_step_in_around_a_rule_all_the_same():
+    met = []
+
+    def around(node, cotangents, run):
+        met.append(rule_of(node).__name__)
+        return run()
+
+    x = torch.ones(2, requires_grad=True)
+    with around_rules(around):
+        F.relu(F.tanh(x)).sum().backward()
+    assert met == ["ReLU", "Tanh"]
