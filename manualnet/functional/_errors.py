@@ -8,26 +8,34 @@ REDUCTIONS = ("none", "mean", "sum")
 def need_tensors(name: str, **arguments) -> None:
     for argument, value in arguments.items():
         if not isinstance(value, Tensor):
-            raise TypeError(f"{name}: {argument} must be a Tensor, but got {type(value).__name__}")
-
-
-def need_real(name: str, **arguments) -> None:
-    """Tensors, and of real numbers: both questions in one call, which every small operation waits for."""
-    for argument, value in arguments.items():
-        if not isinstance(value, Tensor):
-            need_tensors(name, **{argument: value})
-        if value.is_complex():
-            refuse_complex(name, value)
+            raise _no_tensor(name, argument, value)
 
 
 def refuse_complex(name: str, *tensors) -> None:
     """The gradients here are derived for real numbers."""
     for t in tensors:
         if isinstance(t, Tensor) and t.is_complex():
-            raise NotImplementedError(
-                f"{name}: its gradient is derived for real numbers, but a tensor of {t.dtype} came; "
-                "pass the real and the imaginary part separately"
-            )
+            raise _complex(name, t)
+
+
+def need_real(name: str, **arguments) -> None:
+    """Both at once: a small operation waits for every question."""
+    for argument, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise _no_tensor(name, argument, value)
+        if value.is_complex():
+            raise _complex(name, value)
+
+
+def _no_tensor(name: str, argument: str, value: object) -> TypeError:
+    return TypeError(f"{name}: {argument} must be a Tensor, but got {type(value).__name__}")
+
+
+def _complex(name: str, tensor: Tensor) -> NotImplementedError:
+    return NotImplementedError(
+        f"{name}: its gradient is derived for real numbers, but a tensor of {tensor.dtype} came; "
+        "pass the real and the imaginary part separately"
+    )
 
 
 def check_reduction(reduction: str) -> None:
