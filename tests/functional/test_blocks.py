@@ -109,6 +109,13 @@ def test_evaluation_is_the_same_with_and_without_a_graph(way, block, shape, dtyp
 
 
 @each_block
+def test_evaluation_of_what_is_not_in_memory_as_it_is_read(block):
+    x, *rest = _inputs(300, 20, dtype=torch.float32)
+    with torch.no_grad():
+        torch.testing.assert_close(block(torch._neg_view(-x), *rest), block(x, *rest))
+
+
+@each_block
 def test_running_statistics_are_untouched_in_evaluation(way, block):
     x, mean, var, weight, bias = _inputs(9, 24, 6, 6, dtype=torch.float32)
     before = mean.clone(), var.clone()
