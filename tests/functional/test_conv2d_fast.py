@@ -142,4 +142,10 @@ def test_the_bias_of_many_pixels(monkeypatch, dtype, way):
     assert ((grad.double() - exact).abs() <= torch.finfo(dtype).eps * exact.abs() + 1e-6 * size).all()
     (grad,) = torch.autograd.grad(getattr(F, way)(x[:1], weight, bias), bias, g[:1])
     torch.testing.assert_close(grad, g[:1].sum((0, 2, 3)))
+    # Where the gradient is to be differentiated once more it is the formula's.
+    (grad,) = torch.autograd.grad(getattr(F, way)(x, weight, bias), bias, g.requires_grad_(), create_graph=True)
+    assert (torch.autograd.grad(grad.sum(), g)[0] == 1).all()
     assert len(ran) == 1
+    monkeypatch.setattr(fast, "product_sums", lambda *args: torch.arange(24.0))
+    (grad,) = torch.autograd.grad(getattr(F, way)(x, weight, bias), bias, g.detach())
+    assert torch.equal(grad, torch.arange(24, dtype=dtype))

@@ -253,3 +253,12 @@ def test_stochastic_pooling_refuses_what_pooling_refuses(args, training):
         F.stochastic_pool2d(torch.ones(1, 4, 4), *args, training=training)
     with pytest.raises(NotImplementedError):
         F.stochastic_pool2d(torch.ones(1, 4, 4).long(), 2, training=training)
+
+
+def test_sizes_that_are_symbols_of_a_compiler():
+    pooled = torch.compile(lambda x: F.max_pool2d(x, 2), dynamic=True, backend="aot_eager", fullgraph=True)
+    for size in (8, 10):
+        x = torch.randn(2, 3, size, size, requires_grad=True)
+        y, expected = pooled(x), torch.nn.functional.max_pool2d(x, 2)
+        assert torch.equal(y, expected)
+        assert torch.equal(*(torch.autograd.grad(t.sum(), x)[0] for t in (y, expected)))

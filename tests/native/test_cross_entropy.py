@@ -183,6 +183,13 @@ def test_a_loss_that_is_compiled_is_not_computed_again(monkeypatch, name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.usefixtures("worth")
+def test_the_loss_of_what_is_not_in_memory_as_it_is_read(name):
+    x, target = normal(100, 10), _target((100, 10), ignored=False)
+    torch.testing.assert_close(FUNCTIONS[name](torch._neg_view(-x), target), FUNCTIONS[name](x, target))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("shape", [(100, 10), (7, 100), (2, 21, 9, 16)], ids=str)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38], ids=str)
 @pytest.mark.usefixtures("worth")

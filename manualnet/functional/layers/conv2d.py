@@ -6,7 +6,7 @@ import torch.nn.functional as torch_functional
 from torch import Tensor
 
 from manualnet.functional._dtypes import autocast
-from manualnet.functional._errors import need_real, refuse_complex
+from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic.pad import pad
@@ -113,8 +113,6 @@ def out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -
 def prepared(name: str, input, weight, bias, stride, padding, dilation) -> tuple:
     """The tensors, pictures as a batch, and stride, padding and dilation as numbers for each axis."""
     need_real(name, input=input, weight=weight)
-    if bias is not None:
-        refuse_complex(name, bias)
     if weight.dim() != 4:
         raise RuntimeError(
             f"{name}: weight must have 4 axes (out, in / groups, height, width), but has shape {tuple(weight.shape)}"

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.functional._dtypes import autocast, cast
-from manualnet.functional._errors import need_real, refuse_complex
+from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional._shapes import as_rows
@@ -94,8 +94,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     tensor([ 56., 231.,  24.,   2.])
     """
     need_real("linear", input=input, weight=weight)
-    if bias is not None:
-        refuse_complex("linear", bias)
     if input.dim() and weight.dim() and input.shape[-1] != weight.shape[-1]:
         raise RuntimeError(
             f"linear: the last axis of input and weight must agree, but input is {tuple(input.shape)} "

@@ -74,8 +74,8 @@ def windows_of(shape, kernel_size, stride, padding, dilation, ceil_mode) -> nati
     settings = shape[2], shape[3], kernel, step, border, ceil_mode
     try:
         return _windows(*settings)
-    except TypeError:  # a size that is a symbol has no hash
-        return _windows.__wrapped__(*settings)
+    except TypeError:  # a size that is a symbol has no hash: nothing is compiled for it
+        return None
 
 
 @lru_cache
