@@ -149,3 +149,26 @@ def test_the_bias_of_many_pixels(monkeypatch, dtype, way):
     monkeypatch.setattr(fast, "product_sums", lambda *args: torch.arange(24.0))
     (grad,) = torch.autograd.grad(getattr(F, way)(x, weight, bias), bias, g.detach())
     assert torch.equal(grad, torch.arange(24, dtype=dtype))
+
+
+def test_of_how_many_pixels_the_bias_is_compiled(monkeypatch):
+    monkeypatch.setattr(fast, "product_sums", lambda *args: torch.zeros(16))
+    g = torch.zeros(32, 16, 64, 64).contiguous(memory_format=torch.channels_last)
+    assert g.numel() == 1 << 21
+    assert fast.grad_bias(g) is not None
+    assert fast.grad_bias(g[:31]) is None
+    assert fast.grad_bias(g.contiguous()) is None
+
+
+def test_what_computes_convolutions_of_a_type(monkeypatch):
+    half, single = torch.zeros(1).bfloat16(), torch.zeros(1)
+    for multiplies, ways in ((True, (fast.tiles, fast.winograd)), (False, (fast.winograd, fast.winograd))):
+        monkeypatch.setattr(fast, "multiplies_tiles", lambda multiplies=multiplies: multiplies)
+        assert (fast._by(half), fast._by(single)) == ways
+
+
+def test_a_product_of_pixels_comes_first(monkeypatch):
+    found = torch.zeros(1)
+    monkeypatch.setattr(fast, "_grad_x_of_pixels", lambda *args: found)
+    geometry = (1, 1), (0, 0), (1, 1), 1
+    assert fast.grad_x(torch.zeros(1, 2, 3, 3), torch.zeros(2, 4, 1, 1), *geometry) is found
