@@ -67,10 +67,6 @@ DEVIATIONS: dict[tuple[str, str], tuple[str, Callable[[Sample], bool]]] = {
         "without an element PyTorch returns before it refuses integers",
         lambda sample: sample.args[0].numel() == 0,
     ),
-    ("conv2d", "errors"): (
-        "complex numbers are refused before anything else is looked at",
-        lambda sample: any(t.is_complex() for t in sample.tensors),
-    ),
 }
 
 
