@@ -22,16 +22,16 @@ class Block:
     activation: object
 
     def __call__(self, *args, **kwargs):
-        return getattr(F, f"batch_norm_{self.name}")(*args, **kwargs)
+        return getattr(F, self.name)(*args, **kwargs)
 
     def apart(self, *args, **kwargs):
         """PyTorch's two functions, one after the other."""
         return self.activation(batch_norm(*args, **kwargs))
 
 
-GELU = Block("gelu", BatchNormGELU, gelu)
-BLOCKS = [GELU, Block("relu", BatchNormReLU, relu)]
-each_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"batch_norm_{block.name}")
+GELU = Block("batch_norm_gelu", BatchNormGELU, gelu)
+BLOCKS = [GELU, Block("batch_norm_relu", BatchNormReLU, relu)]
+each_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
 
 
 def _normal(*shape, seed=0, dtype=torch.float64):
@@ -144,7 +144,7 @@ def test_one_tensor_of_the_inputs_size_is_kept(way, block, shape):
         return sum(n == x.numel() for n in sizes.values()), sum(sizes.values())
 
     assert kept(block) == (1, torch.Size(shape).numel() + 4 * shape[1])
-    activation = getattr(F, block.name)
+    activation = getattr(F, block.activation.__name__)
     assert kept(lambda *args, **kwargs: activation(F.batch_norm(*args, **kwargs)))[0] == 2
 
 
@@ -196,7 +196,7 @@ def test_errors_are_batch_norms(block, args):
 @each_block
 @pytest.mark.parametrize(("dtype", "told"), [(torch.long, "must be floating"), (torch.complex64, "for real numbers")])
 def test_types_that_are_not_normalised_are_refused(block, dtype, told):
-    name = f"batch_norm_{block.name}" if dtype.is_complex else "batch_norm"
+    name = block.name if dtype.is_complex else "batch_norm"
     with pytest.raises(NotImplementedError, match=f"^{name}: .*{told}"):
         block(torch.ones(4, 3, dtype=dtype), None, None, training=True)
 
