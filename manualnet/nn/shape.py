@@ -12,6 +12,7 @@ __all__ = ["Flatten"]
 class Flatten(nn.Flatten):
     """``torch.nn.Flatten``; pictures that need no gradient and have their channels innermost are copied faster.
 
+    >>> import torch
     >>> Flatten()(torch.ones(2, 3, 4)).shape
     torch.Size([2, 12])
     """
