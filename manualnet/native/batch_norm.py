@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, channels_last, fits, threads_for
+from manualnet.native.call import NAMES, call, channels_last, dense, fits, threads_for, wide
 
 
 def forward(
@@ -32,12 +32,12 @@ def evaluate(
     kernel = _kernel(activation, layout, x.dtype)
     if kernel is None:
         return None
-    return _normalised(kernel, layout, x, weight, bias, _float(mean), _float(v), eps, training=False)
+    return _normalised(kernel, layout, x, weight, bias, wide(mean), wide(v), eps, training=False)
 
 
 def _normalised(kernel, layout, x, weight, bias, mean, v, eps: float, training: bool) -> Tensor:
     y, narrow = torch.empty_like(x), _narrow(weight, bias)
-    call(kernel, x, y, _dense(weight), _dense(bias), mean, v, training, _shape(x, layout, eps, narrow))
+    call(kernel, x, y, dense(weight), dense(bias), mean, v, training, _shape(x, layout, eps, narrow))
     return y
 
 
@@ -66,7 +66,7 @@ def backward(
     dtype = torch.bfloat16 if narrow else torch.float32
     grad_weight, grad_bias = torch.empty(x.shape[1], dtype=dtype), torch.empty(x.shape[1], dtype=dtype)
     of_statistics = (None, None) if cotangents is None else cotangents
-    tensors = _dense(weight), _dense(bias), _float(mean), _float(v), *map(_dense, of_statistics)
+    tensors = dense(weight), dense(bias), wide(mean), wide(v), *map(dense, of_statistics)
     shape = _shape(x, layout, eps, narrow)
     call(kernel, g, x, grad_x, *tensors, grad_weight, grad_bias, cotangents is not None, shape)
     need_weight, need_bias = weight is not None and needs[1], bias is not None and needs[2]
@@ -129,14 +129,6 @@ def _narrow(weight: Tensor | None, bias: Tensor | None) -> bool:
     """Whether they are of bfloat16; the caller has seen to it that they have one type, that of x or float32."""
     first = bias if weight is None else weight
     return first is not None and first.dtype is torch.bfloat16
-
-
-def _dense(t: Tensor | None) -> Tensor | None:
-    return t if t is None or t.is_contiguous() else t.contiguous()
-
-
-def _float(t: Tensor) -> Tensor:
-    return t if t.dtype is torch.float32 and t.is_contiguous() else t.float().contiguous()
 
 
 def _layout(x: Tensor) -> str | None:

@@ -73,3 +73,13 @@ def laid_like(tensor: Tensor, like: Tensor) -> Tensor:
 def channels_last(tensor: Tensor) -> Tensor:
     """The picture's channels innermost; a copy only where they are not."""
     return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def dense(tensor: Tensor | None) -> Tensor | None:
+    """The tensor without gaps, None for none; a copy only where it has some."""
+    return None if tensor is None else tensor.contiguous()
+
+
+def wide(tensor: Tensor | None) -> Tensor | None:
+    """The same in float32."""
+    return dense(tensor if tensor is None or tensor.dtype is torch.float32 else tensor.float())

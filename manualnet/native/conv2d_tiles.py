@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import call, fits, multiplies_tiles, numbers
+from manualnet.native.call import call, dense, fits, multiplies_tiles, numbers
 from manualnet.native.taps import Taps
 
 # What max pooling by windows of 2 × 2 chose, and the height and width before it.
@@ -54,10 +54,8 @@ def _convolved(
     """The result of pictures of this shape, and which places it chose if it is pooled."""
     if taps.dtype is not x.dtype or not _suits(x, shape, taps.shape, stride, padding, dilation, groups):
         return None
-    if bias is not None:
-        if bias.dtype is not x.dtype or not bias.is_cpu or bias.shape != taps.shape[:1]:
-            return None
-        bias = bias.contiguous()
+    if not taps.bear(bias):
+        return None
     kernel = getattr(load("numbers.h", "tiles.h", "conv2d_tiles.c"), "conv2d_tiles", None)
     (n, c, *sides), (o, _, *taken) = shape, taps.shape
     out = [side + 2 * p - k + 1 for side, p, k in zip(sides, padding, taken, strict=True)]
@@ -67,7 +65,7 @@ def _convolved(
         return None
     chooses = torch.empty_like(y, dtype=torch.uint8) if pooling else None
     numbered = numbers(n, c, *sides, o, *out, *taken, 1, 1, *padding, 1, 1)
-    tensors = x, chosen, taps.address, bias, y, chooses
+    tensors = x, chosen, taps.address, dense(bias), y, chooses
     failed = call(kernel, *tensors, numbered, numbers(*taps.strides), torch.get_num_threads())
     return None if failed else (y, chooses)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, along, call, fits, threads_for
+from manualnet.native.call import NAMES, along, call, fits, threads_for, wide
 
 # Scores below which a call is over before a compiled path pays, and below which PyTorch's likelihood is as fast.
 _WORTH, _MANY = 1 << 7, 1 << 12
@@ -31,7 +31,7 @@ def cross_entropy(
     loss = torch.empty(target.shape if reduction == "none" else ())
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
     kernel = getattr(library, f"cross_entropy_{NAMES[x.dtype]}")
-    tensors = target.contiguous(), loss, _wide(weight)
+    tensors = target.contiguous(), loss, wide(weight)
     # PyTorch has the words for a class that there is not.
     return None if call(kernel, x, *tensors, ctypes.byref(shape), threads_for(2 * x.numel())) else loss
 
@@ -53,7 +53,7 @@ def cross_entropy_backward(
         return None
     grad_x = torch.empty_like(x)
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
-    tensors = target.contiguous(), grad_x, _wide(grad_out), _wide(weight)
+    tensors = target.contiguous(), grad_x, wide(grad_out), wide(weight)
     # An exponential is worth two elements.
     call(kernel, x, *tensors, ctypes.byref(shape), threads_for(2 * x.numel()))
     return grad_x
@@ -68,7 +68,7 @@ def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
         return None
     loss = torch.empty(target.shape if reduction == "none" else ())
     shape = _Shape(*_split(x.shape), ignore_index, reduction == "mean", reduction == "none", 0.0)
-    tensors = target.contiguous(), loss, _wide(weight)
+    tensors = target.contiguous(), loss, wide(weight)
     return None if call(kernel, x, *tensors, ctypes.byref(shape), threads_for(x.numel())) else loss
 
 
@@ -88,17 +88,13 @@ def nll_backward(
         return None
     grad_x = grad_out.new_empty(shape)
     sizes = _Shape(*_split(shape), ignore_index, reduction == "mean", reduction == "none", 0.0)
-    tensors = target.contiguous(), grad_x, _wide(grad_out), _wide(weight)
+    tensors = target.contiguous(), grad_x, wide(grad_out), wide(weight)
     call(kernel, *tensors, ctypes.byref(sizes), threads_for(shape.numel()))
     return grad_x
 
 
 def _split(shape: torch.Size) -> tuple[int, int, int]:
     return (1, shape[0], 1) if len(shape) == 1 else (shape[0], shape[1], shape[2:].numel())
-
-
-def _wide(t: Tensor | None) -> Tensor | None:
-    return t if t is None or (t.dtype is torch.float32 and t.is_contiguous()) else t.float().contiguous()
 
 
 def _backward(name: str, dtype: torch.dtype):

@@ -27,3 +27,7 @@ class Taps(NamedTuple):
         (o, c, h, w), (so, sc, sh, sw) = weight.shape, weight.stride()
         last = (h - 1) * sh + (w - 1) * sw
         return cls(weight.data_ptr() + last * weight.element_size(), (c, o, h, w), (sc, so, -sh, -sw), weight.dtype)
+
+    def bear(self, bias: Tensor | None) -> bool:
+        """Whether it is a number of this type for each output, on the CPU, or none at all."""
+        return bias is None or (bias.dtype is self.dtype and bias.is_cpu and bias.shape == self.shape[:1])

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, channels_last, fits, multiplies_bfloat16, numbers
+from manualnet.native.call import NAMES, call, channels_last, dense, fits, multiplies_bfloat16, numbers
 from manualnet.native.taps import Taps
 
 # By the side of a tile of outputs, in eighths; infinity is a point of each, too.
@@ -53,21 +53,17 @@ def conv2d_input(grad_out: Tensor, weight: Tensor, stride, padding, dilation, gr
 
 
 def _convolved(x: Tensor, taps: Taps, bias: Tensor | None, padding) -> Tensor | None:
-    if taps.dtype is not x.dtype:
+    if taps.dtype is not x.dtype or not taps.bear(bias):
         return None
     n, c, h, w = x.shape
     o, oh, ow = taps.shape[0], h + 2 * padding[0] - 2, w + 2 * padding[1] - 2
-    if bias is not None:
-        if bias.dtype is not x.dtype or not bias.is_cpu or bias.shape != (o,):
-            return None
-        bias = bias.contiguous()
     kernel = _kernel("winograd", x.dtype, oh, ow)
     if kernel is None:
         return None
     y = torch.empty(n, oh, ow, o, dtype=x.dtype)
     shape = numbers(n, c, h, w, o, oh, ow, *padding)
     strides = numbers(*taps.strides)
-    failed = call(kernel, channels_last(x), taps.address, bias, y, shape, strides, torch.get_num_threads())
+    failed = call(kernel, channels_last(x), taps.address, dense(bias), y, shape, strides, torch.get_num_threads())
     return None if failed else y.permute(0, 3, 1, 2)
 
 
