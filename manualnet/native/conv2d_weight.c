@@ -1,10 +1,11 @@
 // The weight gradient of a convolution without groups: dw[i][j][c][o] is the sum over n, p, q of g[n][p][q][o] times
 // x[n][p s + i d][q s + j d][c], with stride s and dilation d of each axis.
 //
-// Nothing is unfolded. A tile of 6 input channels by WIDE vectors of output channels stays in registers while positions
-// run; the input is read by broadcasting one number, the cotangent a vector at a time. In bfloat16 a number is a pair
-// where the processor multiplies and adds two in one step: the same place in two pictures. Where it does not, numbers
-// are widened as they are packed. Sums are float32 throughout.
+// Nothing is unfolded. What a row of the kernel sees of a row of x are kw c numbers side by side, its run (c numbers, a column
+// of the kernel at a time, where columns are dilated). A tile of some of them by vectors of output channels stays in
+// registers while positions run; x is read by broadcasting one number, the cotangent a vector at a time. In bfloat16 a number
+// is a pair where the processor multiplies and adds two in one step: the same place in two pictures. Where it does not,
+// numbers are widened as they are packed. Sums are float32 throughout.
 
 #include <stdlib.h>
 
@@ -16,13 +17,11 @@
 
 // As many sums as the registers hold: 24 of 32 with AVX-512, 12 of 16 with AVX2, 24 of 32 half as long with NEON.
 #if defined(__AVX512F__)
-enum { LANES = 16, WIDE = 4, CACHE = 640 * 1024 };
-#define EACH_WIDTH(TYPE, TALL_, OF) OF(TYPE, TALL_, 1) OF(TYPE, TALL_, 2) OF(TYPE, TALL_, 3) OF(TYPE, TALL_, 4)
+enum { LANES = 16, SUMS = 24, CACHE = 640 * 1024 };
 #else
-enum { LANES = 8, WIDE = 2, CACHE = 320 * 1024 };
-#define EACH_WIDTH(TYPE, TALL_, OF) OF(TYPE, TALL_, 1) OF(TYPE, TALL_, 2)
+enum { LANES = 8, SUMS = 12, CACHE = 320 * 1024 };
 #endif
-enum { TALL = 6 };
+enum { TALL = 12, WIDE = 2 };
 
 typedef float vector __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
@@ -54,7 +53,7 @@ static inline vector fma_bfloat16(vector sum, uint32_t x, const uint32_t *g) {
 #define fma_bfloat16 fma_float
 #endif
 
-// A tile of `tall` channels by `wide` vectors over all places of `units` pictures; from place to place the input goes on by
+// A tile of `tall` numbers of a run by `wide` vectors over all places of `units` pictures; from place to place x goes on by
 // `x_step` and the cotangent by `g_step`.
 #define TILE(TYPE, TALL_, WIDE_)                                                                                       \
     static void tile_##TYPE##_##TALL_##_##WIDE_(const uint32_t *x, const uint32_t *g, float *dw, const shape *s,       \
@@ -76,47 +75,31 @@ static inline vector fma_bfloat16(vector sum, uint32_t x, const uint32_t *g) {
             for (int v = 0; v < WIDE_; v++) *(loose *)(dw + t * dw_row + v * LANES) += sum[t][v];                      \
     }
 
-#define NAME(TYPE, TALL_, WIDE_) tile_##TYPE##_##TALL_##_##WIDE_,
-#define TILES_OF(TYPE, TALL_) EACH_WIDTH(TYPE, TALL_, TILE)
-#define NAMES_OF(TYPE, TALL_) {EACH_WIDTH(TYPE, TALL_, NAME)}
+#define BOTH(TYPE, TALL_) TILE(TYPE, TALL_, 1) TILE(TYPE, TALL_, 2)
+#define NAMES(TYPE, TALL_) {tile_##TYPE##_##TALL_##_1, tile_##TYPE##_##TALL_##_2},
+#define EACH(OF, TYPE)                                                                                                 \
+    OF(TYPE, 1) OF(TYPE, 2) OF(TYPE, 3) OF(TYPE, 4) OF(TYPE, 5) OF(TYPE, 6)                                            \
+    OF(TYPE, 7) OF(TYPE, 8) OF(TYPE, 9) OF(TYPE, 10) OF(TYPE, 11) OF(TYPE, 12)
 
 typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *, long, long, long, long, long, long,
                      long);
 
-// Channels are packed in blocks of 6, each block a plane of its own with its border of zeros; the rest is one block
-// of fewer. Output channels likewise in blocks of WIDE vectors, filled up with zeros to whole vectors.
+// How many numbers of a run are taken at once beside so many vectors: 9 of 9, 5 and 5 of 10 where 6 is the most, since a few
+// are too few to hide a sum's wait.
+static long tall_of(long run, long wide) {
+    long most = least(TALL, SUMS / wide), bands = (run + most - 1) / most;
+    return (run + bands - 1) / bands;
+}
+
+// Pictures are packed with a border of zeros. The last vector of a cotangent's channels goes on into the next place's, and
+// what comes of that is dropped.
 #define GRADIENT(TYPE, SIZE, TOGETHER)                                                                                 \
-    TILES_OF(TYPE, 1) TILES_OF(TYPE, 2) TILES_OF(TYPE, 3) TILES_OF(TYPE, 4) TILES_OF(TYPE, 5) TILES_OF(TYPE, 6)        \
-    static const tile tiles_##TYPE[TALL][WIDE] = {NAMES_OF(TYPE, 1), NAMES_OF(TYPE, 2), NAMES_OF(TYPE, 3),             \
-                                                  NAMES_OF(TYPE, 4), NAMES_OF(TYPE, 5), NAMES_OF(TYPE, 6)};            \
+    EACH(BOTH, TYPE)                                                                                                   \
+    static const tile tiles_##TYPE[TALL][WIDE] = {EACH(NAMES, TYPE)};                                                  \
                                                                                                                        \
-    static void pack_x_##TYPE(const char *a, const char *b, uint32_t *to, const shape *s) {                            \
-        long width = s->w + 2 * s->pw, plane = (s->h + 2 * s->ph) * width;                                             \
-        for (long c = 0; c < s->c; c += TALL) {                                                                        \
-            long tall = least(TALL, s->c - c);                                                                         \
-            for (long p = 0; p < s->h; p++)                                                                            \
-                for (long q = 0; q < s->w; q++) {                                                                      \
-                    uint32_t *at = to + c * plane + ((p + s->ph) * width + q + s->pw) * tall;                          \
-                    long from = (p * s->w + q) * s->c + c;                                                             \
-                    if (tall == TALL)                                                                                  \
-                        for (int t = 0; t < TALL; t++) at[t] = PACK_##TYPE(a, b, from + t);                            \
-                    else                                                                                               \
-                        for (long t = 0; t < tall; t++) at[t] = PACK_##TYPE(a, b, from + t);                           \
-                }                                                                                                      \
-        }                                                                                                              \
-    }                                                                                                                  \
-                                                                                                                       \
-    static void pack_g_##TYPE(const char *a, const char *b, uint32_t *to, const shape *s) {                            \
-        long places = s->oh * s->ow;                                                                                   \
-        for (long o = 0; o < s->o; o += WIDE * LANES) {                                                                \
-            long count = least(WIDE * LANES, s->o - o), wide = (count + LANES - 1) / LANES * LANES;                    \
-            for (long p = 0; p < places; p++) {                                                                        \
-                uint32_t *at = to + o * places + p * wide;                                                             \
-                long from = p * s->o + o;                                                                              \
-                for (long i = 0; i < count; i++) at[i] = PACK_##TYPE(a, b, from + i);                                  \
-                for (long i = count; i < wide; i++) at[i] = 0;                                                         \
-            }                                                                                                          \
-        }                                                                                                              \
+    static void pack_##TYPE(const char *a, const char *b, long from, long count, uint32_t *to) {                       \
+        (void)b;                                                                                                       \
+        for (long i = 0; i < count; i++) to[i] = PACK_##TYPE(a, b, from + i);                                          \
     }                                                                                                                  \
                                                                                                                        \
     /* The threads' sums added up and rounded; from output channels innermost to output channels outermost. */         \
@@ -133,9 +116,10 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
                                                                                                                        \
     /* dw is (o, kh, kw, c). */                                                                                        \
     int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, const shape *s, long threads) {                   \
-        long width = s->w + 2 * s->pw, plane = (s->h + 2 * s->ph) * width, places = s->oh * s->ow;                     \
+        long line = s->w * s->c, width = line + 2 * s->pw * s->c, places = s->oh * s->ow;                              \
+        long columns = s->dw == 1 ? 1 : s->kw, run = s->kw / columns * s->c;                                           \
         long o_wide = (s->o + LANES - 1) / LANES * LANES;                                                              \
-        long x_unit = plane * s->c, g_unit = places * o_wide, dw_size = s->kh * s->kw * s->c * o_wide;                 \
+        long x_unit = (s->h + 2 * s->ph) * width, g_unit = places * s->o, dw_size = s->kh * s->kw * s->c * o_wide;     \
         long all = (s->n + TOGETHER - 1) / TOGETHER, batch = CACHE / 4 / (x_unit + g_unit);                            \
         batch = batch < 1 ? 1 : least(batch, all);                                                                     \
         float *sums = calloc(threads * dw_size, sizeof(float));                                                        \
@@ -146,7 +130,8 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
             long share = (all + omp_get_num_threads() - 1) / omp_get_num_threads();                                    \
             long first = thread * share, last = least(all, first + share);                                             \
             float *sum = sums + thread * dw_size;                                                                      \
-            uint32_t *xs = calloc(batch * x_unit, 4), *gs = malloc(batch * g_unit * 4);                                \
+            /* A vector more than is needed, in whole lines of the cache. */                                           \
+            uint32_t *xs = calloc(batch * x_unit, 4), *gs = aligned_alloc(64, (batch * g_unit * 4 + 127) / 64 * 64);   \
             if (!xs || !gs) {                                                                                          \
                 _Pragma("omp atomic write") failed = 1;                                                                \
                 last = first;                                                                                          \
@@ -155,21 +140,21 @@ typedef void (*tile)(const uint32_t *, const uint32_t *, float *, const shape *,
                 long units = least(batch, last - unit);                                                                \
                 for (long u = 0; u < units; u++) {                                                                     \
                     long n = (unit + u) * TOGETHER, two = TOGETHER == 2 && n + 1 < s->n;                               \
-                    const char *xn = x + n * s->h * s->w * s->c * SIZE, *gn = g + n * places * s->o * SIZE;            \
-                    pack_x_##TYPE(xn, two ? xn + s->h * s->w * s->c * SIZE : 0, xs + u * x_unit, s);                   \
-                    pack_g_##TYPE(gn, two ? gn + places * s->o * SIZE : 0, gs + u * g_unit, s);                        \
+                    const char *xn = x + n * s->h * line * SIZE, *xm = two ? xn + s->h * line * SIZE : 0;              \
+                    const char *gn = g + n * g_unit * SIZE, *gm = two ? gn + g_unit * SIZE : 0;                        \
+                    for (long p = 0; p < s->h; p++)                                                                    \
+                        pack_##TYPE(xn, xm, p * line, line, xs + u * x_unit + (p + s->ph) * width + s->pw * s->c);     \
+                    pack_##TYPE(gn, gm, 0, g_unit, gs + u * g_unit);                                                   \
                 }                                                                                                      \
                 for (long o = 0; o < s->o; o += WIDE * LANES) {                                                        \
-                    long wide = (least(WIDE * LANES, s->o - o) + LANES - 1) / LANES;                                   \
-                    for (long c = 0; c < s->c; c += TALL) {                                                            \
-                        long tall = least(TALL, s->c - c);                                                             \
-                        tile run = tiles_##TYPE[tall - 1][wide - 1];                                                   \
+                    long wide = (least(WIDE * LANES, s->o - o) + LANES - 1) / LANES, tall = tall_of(run, wide);        \
+                    for (long k = 0; k < run; k += tall)                                                               \
                         for (long i = 0; i < s->kh; i++)                                                               \
-                            for (long j = 0; j < s->kw; j++)                                                           \
-                                run(xs + c * plane + (i * s->dh * width + j * s->dw) * tall, gs + o * places,          \
-                                    sum + ((i * s->kw + j) * s->c + c) * o_wide + o, s, units, x_unit, g_unit,         \
-                                    width * tall, o_wide, s->sw * tall, wide * LANES);                                 \
-                    }                                                                                                  \
+                            for (long j = 0; j < columns; j++)                                                         \
+                                tiles_##TYPE[least(tall, run - k) - 1][wide - 1](                                      \
+                                    xs + i * s->dh * width + j * s->dw * s->c + k, gs + o,                             \
+                                    sum + ((i * columns + j) * run + k) * o_wide + o, s, units, x_unit, g_unit, width, \
+                                    o_wide, s->sw * s->c, s->o);                                                       \
                 }                                                                                                      \
             }                                                                                                          \
             free(xs);                                                                                                  \
@@ -188,7 +173,7 @@ GRADIENT(bfloat16, 2, PAIR)
 // one pixel high, or of two, the first half of them and the second. Threads share out the columns of g, so that nobody's sums
 // have to be added up.
 int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long n, long c, long o, long threads) {
-    long places = n / PAIR, blocks = (o + WIDE * LANES - 1) / (WIDE * LANES);
+    long places = n / PAIR, blocks = (o + WIDE * LANES - 1) / (WIDE * LANES), band = tall_of(c, WIDE);
     shape s = {.oh = 1, .ow = places};
     uint32_t *xs = malloc(places * c * 4), *gs = malloc(places * o * 4);
     if (!xs || !gs) {
@@ -199,8 +184,8 @@ int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
 #pragma omp for nowait
-        for (long block = 0; block < (c + TALL - 1) / TALL; block++) {
-            long first = block * TALL, tall = least(TALL, c - first);
+        for (long first = 0; first < c; first += band) {
+            long tall = least(band, c - first);
             for (long p = 0; p < places; p++)
                 for (long t = 0; t < tall; t++)
                     xs[first * places + p * tall + t] = PACK_bfloat16(x, x + places * c, p * c + first + t);
@@ -215,8 +200,8 @@ int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long
 #pragma omp for
         for (long block = 0; block < blocks; block++) {
             long first = block * WIDE * LANES, wide = least(WIDE * LANES, o - first) / LANES;
-            for (long row = 0; row < c; row += TALL) {
-                long tall = least(TALL, c - row);
+            for (long row = 0; row < c; row += band) {
+                long tall = least(band, c - row);
                 for (long t = 0; t < tall; t++) memset(dw + (row + t) * o + first, 0, wide * LANES * sizeof(float));
                 tiles_bfloat16[tall - 1][wide - 1](xs + row * places, gs + first * places, dw + row * o + first, &s, 1, 0, 0, 0, o,
                                                    tall, wide * LANES);
@@ -232,7 +217,7 @@ int linear_weight_bfloat16(const uint16_t *x, const uint16_t *g, float *dw, long
 // What some hundred rows give is added up apart, so that no digits are lost to their number.
 int linear_weight_float(const uint32_t *x, const uint32_t *g, float *dw, long n, long c, long o, long threads) {
     enum { ROWS = 512 };
-    long bands = (c + TALL - 1) / TALL, band = (c + bands - 1) / bands;  // 5 and 5 of 10: 4 are too few to hide a sum's wait
+    long band = tall_of(c, WIDE);
 #pragma omp parallel for num_threads(threads) if (threads > 1)
     for (long first = 0; first < o; first += WIDE * LANES) {
         long wide = least(WIDE * LANES, o - first) / LANES;

@@ -34,6 +34,21 @@ def scatter(grad_out: Tensor, position: Tensor, size: tuple[int, int]) -> Tensor
     return plane.scatter_add(-1, _flat(position), _flat(wide)).reshape(shape).to(grad_out.dtype)
 
 
+def positions(place: Tensor, kernel, stride, padding, out, width: int) -> Tensor:
+    """Positions in a plane so wide, of places (…, H', W') within their windows, counted row by row."""
+
+    def grid(rows: Tensor, columns: Tensor) -> Tensor:
+        return rows[:, None] * width + columns
+
+    def count(n: int) -> Tensor:
+        return torch.arange(n, device=place.device)
+
+    corner = grid(*(count(n) * step - border for n, step, border in zip(out, stride, padding, strict=True)))
+    # An element is looked up sooner than its row and column are divided out.
+    within = grid(*map(count, kernel)).flatten().index_select(0, place.flatten())
+    return within.reshape(place.shape) + corner
+
+
 def _flat(x: Tensor) -> Tensor:
     *batch, h, w = x.shape
     return x.reshape(*batch, h * w)

@@ -10,7 +10,7 @@ from manualnet.functional._chunks import pieces
 from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
-from manualnet.functional.layers._windows import Size2, gather, pair, scatter
+from manualnet.functional.layers._windows import Size2, gather, pair, positions, scatter
 from manualnet.native import max_pool2d as native
 
 
@@ -60,7 +60,7 @@ def unpool(grad_out, position, size, windows):
     elif fast and windows and _side_by_side(windows, size) and position.device.type == "cpu":
         grad_x = _lay_tiles(grad_out, position, size, windows.kernel)
     if grad_x is None:
-        position = _positions(position, windows, size[1]) if bytes_ else position
+        position = positions(position.int(), *windows, size[1]) if bytes_ else position
         grad_x = scatter(grad_out, position, size)
     return grad_x
 
@@ -94,17 +94,6 @@ def _places(n: int, kernel: int, step: int, border: int, ceil_mode: bool) -> int
 def _side_by_side(windows: native.Windows, size) -> bool:
     whole = tuple(n // k for n, k in zip(size, windows.kernel, strict=True))
     return windows.stride == windows.kernel and windows.padding == (0, 0) and windows.out == whole
-
-
-def _positions(place: Tensor, windows: native.Windows, width: int) -> Tensor:
-    """Positions in the plane, of places in their windows."""
-    place = place.long()  # a byte does not hold a width of 256
-    kernel, stride, padding, out = windows
-    rows, columns = (
-        torch.arange(n, device=place.device) * step - border
-        for n, step, border in zip(out, stride, padding, strict=True)
-    )
-    return (rows[:, None] + place // kernel[1]) * width + columns + place % kernel[1]
 
 
 def _lay_tiles(grad_out: Tensor, position: Tensor, size: tuple[int, int], tile) -> Tensor:

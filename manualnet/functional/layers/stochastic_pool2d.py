@@ -9,7 +9,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
-from manualnet.functional.layers._windows import Size2, gather, pair, scatter, stamp
+from manualnet.functional.layers._windows import Size2, gather, pair, positions, scatter, stamp
 
 
 class StochasticPool2dTraining(Function):
@@ -98,13 +98,22 @@ def _draw(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: 
     the padding, at -∞, never wins.
     """
     (top, left), (kh, kw) = padding, kernel
-    a = torch_F.pad(widen(x)[0].clamp(min=0), (left, left, top, top), value=-math.inf)
+    a = widen(x)[0].clamp(min=0)
+    if top or left:
+        a = torch_F.pad(a, (left, left, top, top), value=-math.inf)
     windows = a.unfold(-2, kh, stride[0]).unfold(-2, kw, stride[1])
+    *_, rows, columns, _, _ = windows.shape
     windows = windows.reshape(*windows.shape[:-2], kh * kw)
     winner = (windows / torch.empty_like(windows).exponential_()).argmax(-1)
-    row = torch.arange(winner.shape[-2], device=x.device).unsqueeze(1) * stride[0] - top + winner // kw
-    column = torch.arange(winner.shape[-1], device=x.device) * stride[1] - left + winner % kw
-    return row * x.shape[-1] + column
+    return positions(winner, kernel, stride, padding, (rows, columns), x.shape[-1])
+
+
+def _check(shape: torch.Size, kernel, stride, padding) -> None:
+    """PyTorch's errors for wrong settings, which takes as long as a small draw and is left out where all is well."""
+    sides = zip(shape[-2:], kernel, stride, padding, strict=False)
+    fits = all(k >= 1 and s >= 1 and 0 <= 2 * p <= k <= n + 2 * p for n, k, s, p in sides)
+    if not fits or 0 in shape or not len(kernel) == len(stride) == len(padding) == 2 or len(shape) not in (3, 4):
+        _sums(torch.empty(shape, device="meta"), kernel, stride, padding)
 
 
 def stochastic_pool2d(
@@ -142,5 +151,5 @@ def stochastic_pool2d(
     windows = kernel, pair(stride) or kernel, pair(padding)
     if not training:
         return StochasticPool2dEvaluation.apply(input, *windows)
-    _sums(torch.empty(input.shape, device="meta"), *windows)  # PyTorch's errors for wrong settings
+    _check(input.shape, *windows)
     return StochasticPool2dTraining.apply(input, _draw(input.detach(), *windows))
