@@ -1,6 +1,7 @@
 """Elements shared out to windows, by ``windows.c``."""
 
 import ctypes
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,15 @@ Pair = tuple[int, ...]
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 7
+
+
+class Windows(NamedTuple):
+    """Height and width of each."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    out: Pair
 
 
 def spread(x: Tensor, window: tuple[int, int], divisor: float) -> Tensor | None:

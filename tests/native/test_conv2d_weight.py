@@ -11,7 +11,7 @@ from manualnet.native import conv2d_weight as native
 from .kit import DTYPES, compiled, counted, normal, threaded, using
 
 pytestmark = compiled
-# Batch, channels in, height, width, channels out, kernel, padding. Tiles are 12 numbers of a row of the kernel by up to 32.
+# Batch, channels in, height, width, channels out, kernel, padding. Tiles are 12 numbers by 32 channels.
 SHAPES = {
     "one channel": (3, 1, 7, 5, 1, (3, 3), (1, 1)),
     "one of all": (1, 1, 1, 1, 1, (1, 1), (0, 0)),

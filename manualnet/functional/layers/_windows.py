@@ -34,8 +34,9 @@ def scatter(grad_out: Tensor, position: Tensor, size: tuple[int, int]) -> Tensor
     return plane.scatter_add(-1, _flat(position), _flat(wide)).reshape(shape).to(grad_out.dtype)
 
 
-def positions(place: Tensor, kernel, stride, padding, out, width: int) -> Tensor:
+def positions(place: Tensor, windows: native.Windows, width: int) -> Tensor:
     """Positions in a plane so wide, of places (…, H', W') within their windows, counted row by row."""
+    kernel, stride, padding, out = windows
 
     def grid(rows: Tensor, columns: Tensor) -> Tensor:
         return rows[:, None] * width + columns

@@ -12,6 +12,7 @@ from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.layers._windows import Size2, gather, pair, positions, scatter
 from manualnet.native import max_pool2d as native
+from manualnet.native.windows import Windows
 
 
 class MaxPool2d(Function):
@@ -31,8 +32,9 @@ class MaxPool2d(Function):
     def forward(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
         if not return_indices and plain(x):
             windows = windows_of(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-            if windows and native.applies(x, windows):
-                return native.max_pool2d(x, windows)
+            compiled = native.max_pool2d(x, windows) if windows else None
+            if compiled is not None:
+                return compiled
         return torch_F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
 
     @staticmethod
@@ -60,28 +62,28 @@ def unpool(grad_out, position, size, windows):
     elif fast and windows and _side_by_side(windows, size) and position.device.type == "cpu":
         grad_x = _lay_tiles(grad_out, position, size, windows.kernel)
     if grad_x is None:
-        position = positions(position.int(), *windows, size[1]) if bytes_ else position
+        position = positions(position.int(), windows, size[1]) if bytes_ else position
         grad_x = scatter(grad_out, position, size)
     return grad_x
 
 
-def windows_of(shape, kernel_size, stride, padding, dilation, ceil_mode) -> native.Windows | None:
+def windows_of(shape, *settings) -> Windows | None:
     """Where the windows of pictures lie, unless they are dilated or make no sense."""
-    kernel, border = pair(kernel_size), pair(padding)
-    step = pair(stride) or kernel
-    if pair(dilation) != (1, 1) or len(shape) != 4 or len(kernel) != 2 or min(step) < 1:
-        return None
-    settings = shape[2], shape[3], kernel, step, border, ceil_mode
     try:
-        return _windows(*settings)
+        return _windows(shape, *[tuple(s) if isinstance(s, list) else s for s in settings])
     except TypeError:  # a size that is a symbol has no hash: nothing is compiled for it
         return None
 
 
-@lru_cache
-def _windows(height, width, kernel, step, border, ceil_mode) -> native.Windows:
-    sides = zip((height, width), kernel, step, border, strict=True)
-    return native.Windows(kernel, step, border, tuple(_places(*side, ceil_mode) for side in sides))
+@lru_cache(typed=True)
+def _windows(shape, kernel_size, stride, padding, dilation, ceil_mode) -> Windows | None:
+    kernel, border = pair(kernel_size), pair(padding)
+    step = pair(stride) or kernel
+    axes = {len(kernel), len(step), len(border)}
+    if pair(dilation) != (1, 1) or len(shape) != 4 or axes != {2} or min(step) < 1:
+        return None
+    sides = zip(shape[2:], kernel, step, border, strict=True)
+    return Windows(kernel, step, border, tuple(_places(*side, ceil_mode) for side in sides))
 
 
 def _places(n: int, kernel: int, step: int, border: int, ceil_mode: bool) -> int:
@@ -91,7 +93,7 @@ def _places(n: int, kernel: int, step: int, border: int, ceil_mode: bool) -> int
     return count - 1 if (count - 1) * step >= n + border else count
 
 
-def _side_by_side(windows: native.Windows, size) -> bool:
+def _side_by_side(windows: Windows, size) -> bool:
     whole = tuple(n // k for n, k in zip(size, windows.kernel, strict=True))
     return windows.stride == windows.kernel and windows.padding == (0, 0) and windows.out == whole
 

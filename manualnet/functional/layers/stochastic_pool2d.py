@@ -10,6 +10,7 @@ from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
 from manualnet.functional.layers._windows import Size2, gather, pair, positions, scatter, stamp
+from manualnet.native.windows import Windows
 
 
 class StochasticPool2dTraining(Function):
@@ -105,7 +106,7 @@ def _draw(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: 
     *_, rows, columns, _, _ = windows.shape
     windows = windows.reshape(*windows.shape[:-2], kh * kw)
     winner = (windows / torch.empty_like(windows).exponential_()).argmax(-1)
-    return positions(winner, kernel, stride, padding, (rows, columns), x.shape[-1])
+    return positions(winner, Windows(kernel, stride, padding, (rows, columns)), x.shape[-1])
 
 
 def _check(shape: torch.Size, kernel, stride, padding) -> None:
