@@ -87,11 +87,8 @@ static void gather(double *sums, const shape *s) {
             if (!isfinite(shift[c])) shift[c] = 0.0f;                                                                  \
         repeat(shift, s);                                                                                              \
         SUMS(, float centred = get_##T(x[i]) - shift[c]; one = centred; two = centred * centred)                       \
-        for (long c = 0; c < s->channels; c++) {                                                                       \
-            double m1 = sums[c] / s->pixels, m2 = sums[s->width + c] / s->pixels, variance = m2 - m1 * m1;             \
-            mean[c] = (float)(shift[c] + m1);                                                                          \
-            v[c] = variance < 0.0 ? 0.0f : (float)variance;                                                            \
-        }                                                                                                              \
+        for (long c = 0; c < s->channels; c++)                                                                         \
+            set_moments(s, shift[c], sums[c], sums[s->width + c], mean + c, v + c);                                    \
         free(sums);                                                                                                    \
         free(shift);                                                                                                   \
     }

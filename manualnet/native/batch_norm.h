@@ -29,6 +29,13 @@ static inline float scale_of(const shape *s, const void *weight, const float *v,
 
 static inline float shift_of(const shape *s, const void *bias, long c) { return bias ? parameter(s, bias, c) : 0.0f; }
 
+// A channel's mean and variance, from the sum of its numbers and of their squares, all counted from `shift`.
+static inline void set_moments(const shape *s, float shift, double sum, double squares, float *mean, float *v) {
+    double m1 = sum / s->pixels, variance = squares / s->pixels - m1 * m1;
+    *mean = (float)(shift + m1);
+    *v = variance < 0.0 ? 0.0f : (float)variance;
+}
+
 // An activation after it, and a cotangent brought back through it. Where that takes long it is done once, and kept.
 enum { none_takes_long = 0, relu_takes_long = 0, gelu_takes_long = 1 };
 static inline float none(float z) { return z; }

@@ -64,11 +64,7 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
             if (!isfinite(shift[k])) shift[k] = 0.0f;                                                                  \
         }                                                                                                              \
         SUMS(, one = get_##T(x[at + i]) - shift[k]; two = one * one)                                                   \
-        for (long k = 0; k < count; k++) {                                                                             \
-            double m1 = sum1[k] / s->pixels, variance = sum2[k] / s->pixels - m1 * m1;                                 \
-            mean[c + k] = (float)(shift[k] + m1);                                                                      \
-            v[c + k] = variance < 0.0 ? 0.0f : (float)variance;                                                        \
-        }                                                                                                              \
+        for (long k = 0; k < count; k++) set_moments(s, shift[k], sum1[k], sum2[k], mean + c + k, v + c + k);          \
     }
 
 #define KERNELS(T, ACTIVATION)                                                                                         \

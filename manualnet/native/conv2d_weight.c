@@ -29,6 +29,33 @@ typedef struct {
     long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
 } shape;
 
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int32_t places __attribute__((vector_size(4 * LANES)));
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (places){__VA_ARGS__})
+#endif
+#if defined(__AVX512F__)
+#define LOW(a, b) SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define HIGH(a, b) SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#else
+#define LOW(a, b) SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define HIGH(a, b) SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#endif
+
+// Rows and columns exchanged. Shuffled into each other like the halves of a pack of cards, all bits of a number's place move up
+// by one; after as many rounds as a row's number has bits, row and column have changed places.
+static inline void turn(vector *rows) {
+    for (int round = 1; round < LANES; round *= 2) {
+        vector other[LANES];
+        for (int i = 0; i < LANES / 2; i++) {
+            other[2 * i] = LOW(rows[i], rows[i + LANES / 2]);
+            other[2 * i + 1] = HIGH(rows[i], rows[i + LANES / 2]);
+        }
+        memcpy(rows, other, sizeof other);
+    }
+}
+
 // One packed element: 32 bits, either a float or the bfloat16 of two pictures side by side.
 #define PACK_float(a, b, i) (((const uint32_t *)(a))[i])
 #if defined(__AVX512BF16__)
@@ -107,10 +134,20 @@ static long tall_of(long run, long wide) {
         long size = s->kh * s->kw * s->c;                                                                              \
         _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \
         for (long o = 0; o < s->o; o += LANES)                                                                         \
-            for (long i = 0; i < size; i++) {                                                                          \
-                vector sum = *(const loose *)(sums + i * o_wide + o);                                                  \
-                for (int t = 1; t < threads; t++) sum += *(const loose *)(sums + (t * size + i) * o_wide + o);         \
-                for (long l = 0; l < least(LANES, s->o - o); l++) dw[(o + l) * size + i] = put_##TYPE(sum[l]);         \
+            for (long i = 0; i < size; i += LANES) {                                                                   \
+                long count = least(LANES, size - i);                                                                   \
+                vector sum[LANES] = {{0}};                                                                             \
+                for (long t = 0; t < threads; t++)                                                                     \
+                    for (long k = 0; k < count; k++)                                                                   \
+                        sum[k] += *(const loose *)(sums + (t * size + i + k) * o_wide + o);                            \
+                turn(sum);                                                                                             \
+                for (long l = 0; l < least(LANES, s->o - o); l++) {                                                    \
+                    TYPE *to = dw + (o + l) * size + i;                                                                \
+                    if (count == LANES)                                                                                \
+                        for (int k = 0; k < LANES; k++) to[k] = put_##TYPE(sum[l][k]);                                 \
+                    else                                                                                               \
+                        for (long k = 0; k < count; k++) to[k] = put_##TYPE(sum[l][k]);                                \
+                }                                                                                                      \
             }                                                                                                          \
     }                                                                                                                  \
                                                                                                                        \

@@ -1,7 +1,6 @@
-"""The weight gradients of a convolution, by ``conv2d_weight_tiles.c`` where the processor multiplies tiles of bfloat16
-numbers and by ``conv2d_weight.c`` elsewhere, and of a linear layer, by ``linear_weight_tiles.c`` or the latter."""
+"""The weight gradient of a convolution, by ``conv2d_weight_tiles.c`` where the processor multiplies tiles of bfloat16
+numbers and by ``conv2d_weight.c`` elsewhere."""
 
-import ctypes
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +13,6 @@ from manualnet.native.conv2d_tiles import Pooled
 
 # Products below which the call is over before a compiled path pays, and those that a second thread is woken for.
 _WORTH, _SHARED = 1 << 12, 1 << 21
-
-# Outputs of a linear layer up to which its weight gradient takes half to three quarters of PyTorch's time in float32,
-# and, by tiles, outputs from which on and rows up to which.
-_FEW, _MANY, _ROWS = 32, 64, 2048
 
 
 def conv2d_weight(
@@ -46,48 +41,15 @@ def conv2d_weight(
     return None
 
 
-def worth(grad_out: Tensor, x: Tensor, weight_type: torch.dtype) -> bool:
-    """Whether :func:`linear_weight` is for these: elsewhere PyTorch's product is as fast, its rounding included."""
-    (n, o), i = grad_out.shape, x.shape[1]
-    if n * o * i < _SHARED or i % 16 or not fits(x) or grad_out.dtype is not x.dtype:
-        return False
-    return _faster(n, o, x.dtype, weight_type) and grad_out.is_contiguous() and x.is_contiguous()
-
-
-def _faster(n: int, o: int, dtype: torch.dtype, weight_type: torch.dtype) -> bool:
-    if dtype is torch.float32:
-        return o <= _FEW
-    if multiplies_tiles():
-        return o >= _MANY and n <= _ROWS and weight_type is torch.float32
-    return n % 2 == 0  # two numbers at a time
-
-
-def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
-    """Gᵀ X for G (N, O) and X (N, I), as (O, I) in float32; None where another way must be gone."""
-    if _tiled(x):
-        kernel = getattr(load("numbers.h", "tiles.h", "linear_weight_tiles.c"), "linear_weight_tiles", None)
-    else:
-        kernel = getattr(_library(), f"linear_weight_{NAMES[x.dtype]}", None)
-    if kernel is None:
-        return None
-    (n, o), i = grad_out.shape, x.shape[1]
-    product = torch.empty(o, i)
-    failed = call(kernel, grad_out, x, product, n, o, i, torch.get_num_threads())
-    return None if failed else product
-
-
 def _kernels(x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor) -> Iterator[tuple[Any, tuple]]:
     """What computes it for this type, the fastest first, and of which tensors."""
     if _tiled(x):
         tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
         yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad)
     if place is None:
-        yield getattr(_library(), f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)
+        vectors = load("numbers.h", "conv2d_weight.c")
+        yield getattr(vectors, f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)
 
 
 def _tiled(x: Tensor) -> bool:
     return x.dtype is torch.bfloat16 and multiplies_tiles()
-
-
-def _library() -> ctypes.CDLL | None:
-    return load("numbers.h", "conv2d_weight.c")

@@ -7,8 +7,8 @@ import torch
 
 from manualnet import functional as F
 from manualnet.functional.layers.linear import Linear
-from manualnet.native import conv2d_weight as native
-from manualnet.native.conv2d_weight import linear_weight, worth
+from manualnet.native import linear_weight as native
+from manualnet.native.linear_weight import linear_weight, worth
 
 from .kit import DTYPES, compiled, using
 

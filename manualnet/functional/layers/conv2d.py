@@ -86,9 +86,9 @@ def _alone(grad_out, other) -> bool:
 
 
 def _transposed(grad_out, weight, x_shape, stride, padding, dilation, groups):
-    # Several input sizes give the same output size; output_padding says which of them it was.
+    # Several input sizes give the same output size: the rows and columns that the stride left over tell which it was.
     sides = zip(x_shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
-    extra = [n - (out_size(n, k, s, p, d) - 1) * s + 2 * p - d * (k - 1) - 1 for n, k, s, p, d in sides]
+    extra = [(n + 2 * p - d * (k - 1) - 1) % s for n, k, s, p, d in sides]
     return torch_functional.conv_transpose2d(grad_out, weight, None, stride, padding, extra, groups, dilation)
 
 

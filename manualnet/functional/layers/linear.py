@@ -9,7 +9,7 @@ from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional._shapes import as_rows
 from manualnet.functional.arithmetic._operands import Like
-from manualnet.native.conv2d_weight import linear_weight, worth
+from manualnet.native.linear_weight import linear_weight, worth
 
 
 class Linear(Function):
