@@ -1,5 +1,5 @@
-// The weight gradient of a convolution without groups: dw[i][j][c][o] is the sum over n, p, q of g[n][p][q][o] times
-// x[n][p s + i d][q s + j d][c], with stride s and dilation d of each axis.
+// The weight gradient of a convolution: dw[i][j][c][o] is the sum over n, p, q of g[n][p][q][o] times
+// x[n][p s + i d][q s + j d][c], with stride s and dilation d of each axis, in each group of c and o channels.
 //
 // Nothing is unfolded. What a row of the kernel sees of a row of x are kw c numbers side by side, its run (c numbers, a column
 // of the kernel at a time, where columns are dilated). A tile of some of them by vectors of output channels stays in
@@ -8,8 +8,6 @@
 // numbers are widened as they are packed. Sums are float32 throughout.
 
 #include <stdlib.h>
-
-#include <omp.h>
 
 #if defined(__AVX512BF16__)
 #include <immintrin.h>
@@ -26,7 +24,7 @@ enum { TALL = 12, WIDE = 2 };
 typedef float vector __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef struct {
-    long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
+    long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, groups;
 } shape;
 
 #if defined(__clang__)
@@ -43,8 +41,8 @@ typedef int32_t places __attribute__((vector_size(4 * LANES)));
 #define HIGH(a, b) SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 #endif
 
-// Rows and columns exchanged. Shuffled into each other like the halves of a pack of cards, all bits of a number's place move up
-// by one; after as many rounds as a row's number has bits, row and column have changed places.
+// Rows and columns exchanged. Shuffled like the halves of a pack of cards, all bits of a number's place move up by one;
+// after as many rounds as a row's number has bits, row and column have changed places.
 static inline void turn(vector *rows) {
     for (int round = 1; round < LANES; round *= 2) {
         vector other[LANES];
@@ -118,86 +116,130 @@ static long tall_of(long run, long wide) {
     return (run + bands - 1) / bands;
 }
 
-// Pictures are packed with a border of zeros. The last vector of a cotangent's channels goes on into the next place's, and
-// what comes of that is dropped.
+// In numbers: a row of a picture as it is packed, with a border of zeros, a picture, a place of its cotangent and all
+// places, a run, an output channel's sums and their vectors' width, and all sums of a group; and the columns that are not
+// part of a run.
+typedef struct {
+    long row, x, place, g, run, size, wide, sums, columns;
+} packed;
+
+static packed packed_of(const shape *s, int in_place) {
+    packed n;
+    n.row = (s->w + 2 * s->pw) * s->c;
+    n.x = (s->h + 2 * s->ph) * n.row;
+    n.place = in_place ? s->groups * s->o : s->o;
+    n.g = s->oh * s->ow * n.place;
+    n.columns = s->dw == 1 ? 1 : s->kw;
+    n.run = s->kw / n.columns * s->c;
+    n.size = s->kh * s->kw * s->c;
+    n.wide = (s->o + LANES - 1) / LANES * LANES;
+    n.sums = n.size * n.wide;
+    return n;
+}
+
 #define GRADIENT(TYPE, SIZE, TOGETHER)                                                                                 \
     EACH(BOTH, TYPE)                                                                                                   \
     static const tile tiles_##TYPE[TALL][WIDE] = {EACH(NAMES, TYPE)};                                                  \
                                                                                                                        \
-    static void pack_##TYPE(const char *a, const char *b, long from, long count, uint32_t *to) {                       \
+    /* Some numbers of each place, places being `step` apart. */                                                       \
+    static void pack_##TYPE(const char *a, const char *b, long from, long step, long places, long count,               \
+                            uint32_t *to) {                                                                            \
         (void)b;                                                                                                       \
-        for (long i = 0; i < count; i++) to[i] = PACK_##TYPE(a, b, from + i);                                          \
+        if (step == count) count *= places, places = 1;                                                                \
+        for (long p = 0; p < places; p++, from += step, to += count)                                                   \
+            for (long i = 0; i < count; i++) to[i] = PACK_##TYPE(a, b, from + i);                                      \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* A group's channels of picture `unit` of those that are taken together. */                                       \
+    static void pack_x_##TYPE(const char *x, long unit, long group, uint32_t *to, const shape *s, const packed *n) {   \
+        const long c_all = s->groups * s->c, first = unit * TOGETHER, size = s->h * s->w * c_all * SIZE;               \
+        const char *a = x + first * size, *b = TOGETHER == 2 && first + 1 < s->n ? a + size : 0;                       \
+        for (long p = 0; p < s->h; p++)                                                                                \
+            pack_##TYPE(a, b, p * s->w * c_all + group * s->c, c_all, s->w, s->c,                                      \
+                        to + (p + s->ph) * n->row + s->pw * s->c);                                                     \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* And of its cotangent. */                                                                                        \
+    static void pack_g_##TYPE(const char *g, long unit, long group, uint32_t *to, const shape *s) {                    \
+        const long o_all = s->groups * s->o, first = unit * TOGETHER, places = s->oh * s->ow, size = places * o_all * SIZE;\
+        const char *a = g + first * size, *b = TOGETHER == 2 && first + 1 < s->n ? a + size : 0;                       \
+        pack_##TYPE(a, b, group * s->o, o_all, places, s->o, to);                                                      \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* All tiles over some pictures. The last vector of a cotangent's channels goes on into the next place's, */       \
+    /* and what comes of that is dropped. */                                                                           \
+    static void add_##TYPE(const uint32_t *xs, const uint32_t *gs, float *sum, long units, const shape *s,             \
+                           const packed *n) {                                                                          \
+        for (long o = 0; o < s->o; o += WIDE * LANES) {                                                                \
+            const long wide = least(WIDE, (n->wide - o) / LANES), tall = tall_of(n->run, wide);                        \
+            for (long k = 0; k < n->run; k += tall)                                                                    \
+                for (long i = 0; i < s->kh; i++)                                                                       \
+                    for (long j = 0; j < n->columns; j++)                                                              \
+                        tiles_##TYPE[least(tall, n->run - k) - 1][wide - 1](                                           \
+                            xs + i * s->dh * n->row + j * s->dw * s->c + k, gs + o,                                    \
+                            sum + ((i * n->columns + j) * n->run + k) * n->wide + o, s, units, n->x, n->g, n->row,     \
+                            n->wide, s->sw * s->c, n->place);                                                          \
+        }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
     /* The threads' sums added up and rounded; from output channels innermost to output channels outermost. */         \
-    static void finish_##TYPE(const float *sums, TYPE *dw, const shape *s, long o_wide, long threads) {                \
-        long size = s->kh * s->kw * s->c;                                                                              \
+    static void finish_##TYPE(const float *sums, TYPE *dw, long threads, const shape *s, const packed *n) {            \
+        const long blocks = n->wide / LANES;                                                                           \
         _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \
-        for (long o = 0; o < s->o; o += LANES)                                                                         \
-            for (long i = 0; i < size; i += LANES) {                                                                   \
-                long count = least(LANES, size - i);                                                                   \
+        for (long block = 0; block < s->groups * blocks; block++) {                                                    \
+            const long group = block / blocks, o = block % blocks * LANES;                                             \
+            for (long i = 0; i < n->size; i += LANES) {                                                                \
+                const long count = least(LANES, n->size - i);                                                          \
                 vector sum[LANES] = {{0}};                                                                             \
                 for (long t = 0; t < threads; t++)                                                                     \
                     for (long k = 0; k < count; k++)                                                                   \
-                        sum[k] += *(const loose *)(sums + (t * size + i + k) * o_wide + o);                            \
+                        sum[k] += *(const loose *)(sums + (t * s->groups + group) * n->sums + (i + k) * n->wide + o);  \
                 turn(sum);                                                                                             \
                 for (long l = 0; l < least(LANES, s->o - o); l++) {                                                    \
-                    TYPE *to = dw + (o + l) * size + i;                                                                \
+                    TYPE *to = dw + (group * s->o + o + l) * n->size + i;                                              \
                     if (count == LANES)                                                                                \
                         for (int k = 0; k < LANES; k++) to[k] = put_##TYPE(sum[l][k]);                                 \
                     else                                                                                               \
                         for (long k = 0; k < count; k++) to[k] = put_##TYPE(sum[l][k]);                                \
                 }                                                                                                      \
             }                                                                                                          \
+        }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    /* dw is (o, kh, kw, c). */                                                                                        \
+    /* dw is (groups, o, kh, kw, c). As many pictures are packed at a time as stay in the cache; a cotangent of floats */\
+    /* that fill whole vectors is read where it lies. */                                                               \
     int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, const shape *s, long threads) {                   \
-        long line = s->w * s->c, width = line + 2 * s->pw * s->c, places = s->oh * s->ow;                              \
-        long columns = s->dw == 1 ? 1 : s->kw, run = s->kw / columns * s->c;                                           \
-        long o_wide = (s->o + LANES - 1) / LANES * LANES;                                                              \
-        long x_unit = (s->h + 2 * s->ph) * width, g_unit = places * s->o, dw_size = s->kh * s->kw * s->c * o_wide;     \
-        long all = (s->n + TOGETHER - 1) / TOGETHER, batch = CACHE / 4 / (x_unit + g_unit);                            \
-        batch = batch < 1 ? 1 : least(batch, all);                                                                     \
-        float *sums = calloc(threads * dw_size, sizeof(float));                                                        \
+        const int in_place = SIZE == 4 && s->o % LANES == 0;                                                           \
+        const packed n = packed_of(s, in_place);                                                                       \
+        const long all = (s->n + TOGETHER - 1) / TOGETHER, most = CACHE / 4 / (n.x + n.g);                             \
+        const long batch = most < 1 ? 1 : least(most, all);                                                            \
+        float *sums = calloc(threads * s->groups * n.sums, sizeof(float));                                             \
         int failed = !sums;                                                                                            \
         if (failed) return 1;                                                                                          \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
-            int thread = omp_get_thread_num();                                                                         \
-            long share = (all + omp_get_num_threads() - 1) / omp_get_num_threads();                                    \
-            long first = thread * share, last = least(all, first + share);                                             \
-            float *sum = sums + thread * dw_size;                                                                      \
-            /* A vector more than is needed, in whole lines of the cache. */                                           \
-            uint32_t *xs = calloc(batch * x_unit, 4), *gs = aligned_alloc(64, (batch * g_unit * 4 + 127) / 64 * 64);   \
+            SHARE(all)                                                                                                 \
+            float *sum = sums + omp_get_thread_num() * s->groups * n.sums;                                             \
+            /* Room for the last vector's end, in whole lines of the cache. */                                         \
+            const long g_bytes = (in_place ? 0 : batch * n.g * 4) + 127;                                               \
+            uint32_t *xs = calloc(batch * n.x, 4), *gs = aligned_alloc(64, g_bytes / 64 * 64);                         \
             if (!xs || !gs) {                                                                                          \
                 _Pragma("omp atomic write") failed = 1;                                                                \
                 last = first;                                                                                          \
             }                                                                                                          \
-            for (long unit = first; unit < last; unit += batch) {                                                      \
-                long units = least(batch, last - unit);                                                                \
-                for (long u = 0; u < units; u++) {                                                                     \
-                    long n = (unit + u) * TOGETHER, two = TOGETHER == 2 && n + 1 < s->n;                               \
-                    const char *xn = x + n * s->h * line * SIZE, *xm = two ? xn + s->h * line * SIZE : 0;              \
-                    const char *gn = g + n * g_unit * SIZE, *gm = two ? gn + g_unit * SIZE : 0;                        \
-                    for (long p = 0; p < s->h; p++)                                                                    \
-                        pack_##TYPE(xn, xm, p * line, line, xs + u * x_unit + (p + s->ph) * width + s->pw * s->c);     \
-                    pack_##TYPE(gn, gm, 0, g_unit, gs + u * g_unit);                                                   \
+            for (long group = 0; group < s->groups; group++)                                                           \
+                for (long unit = first; unit < last; unit += batch) {                                                  \
+                    const long units = least(batch, last - unit);                                                      \
+                    const uint32_t *from = in_place ? (const uint32_t *)g + unit * n.g + group * s->o : gs;            \
+                    for (long u = 0; u < units; u++) {                                                                 \
+                        pack_x_##TYPE(x, unit + u, group, xs + u * n.x, s, &n);                                        \
+                        if (!in_place) pack_g_##TYPE(g, unit + u, group, gs + u * n.g, s);                             \
+                    }                                                                                                  \
+                    add_##TYPE(xs, from, sum + group * n.sums, units, s, &n);                                          \
                 }                                                                                                      \
-                for (long o = 0; o < s->o; o += WIDE * LANES) {                                                        \
-                    long wide = (least(WIDE * LANES, s->o - o) + LANES - 1) / LANES, tall = tall_of(run, wide);        \
-                    for (long k = 0; k < run; k += tall)                                                               \
-                        for (long i = 0; i < s->kh; i++)                                                               \
-                            for (long j = 0; j < columns; j++)                                                         \
-                                tiles_##TYPE[least(tall, run - k) - 1][wide - 1](                                      \
-                                    xs + i * s->dh * width + j * s->dw * s->c + k, gs + o,                             \
-                                    sum + ((i * columns + j) * run + k) * o_wide + o, s, units, x_unit, g_unit, width, \
-                                    o_wide, s->sw * s->c, s->o);                                                       \
-                }                                                                                                      \
-            }                                                                                                          \
             free(xs);                                                                                                  \
             free(gs);                                                                                                  \
         }                                                                                                              \
-        if (!failed) finish_##TYPE(sums, dw, s, o_wide, threads);                                                      \
+        if (!failed) finish_##TYPE(sums, dw, threads, s, &n);                                                          \
         free(sums);                                                                                                    \
         return failed;                                                                                                 \
     }

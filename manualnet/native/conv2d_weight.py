@@ -20,36 +20,39 @@ def conv2d_weight(
 ) -> Tensor | None:
     """Σ_n Σ_p g[n,o,p] x[n,c,k + p − pad], summed in float32; None where another way must be gone.
 
-    Shapes: grad_out (N, O, H', W'), x (N, C, H, W), the result ``weight_shape`` = (O, C, kernel height, width). With
-    ``pooled``, ``grad_out`` is the cotangent of what :func:`manualnet.native.conv2d_tiles.conv2d_max_pool2d` gave.
+    Shapes: grad_out (N, O, H', W'), x (N, C, H, W), the result ``weight_shape`` = (O, C / groups, kernel height and
+    width). With ``pooled``, ``grad_out`` is the cotangent of what
+    :func:`manualnet.native.conv2d_tiles.conv2d_max_pool2d` gave.
     """
-    if not fits(x) or grad_out.dtype != x.dtype or groups != 1 or (pooled and not _tiled(x)):
+    if not fits(x) or grad_out.dtype != x.dtype or (pooled and not _tiled(x, groups)):
         return None
     place, (oh, ow) = pooled or (None, grad_out.shape[2:])
-    n, c, h, w = x.shape
-    o, _, kh, kw = weight_shape
+    n, _, h, w = x.shape
+    o, c, kh, kw = weight_shape
     products = n * oh * ow * weight_shape.numel()
     if products < _WORTH:
         return None
     x, grad_out = channels_last(x), channels_last(grad_out)
     threads = torch.get_num_threads() if products >= _SHARED else 1
     grad = torch.empty(o, kh, kw, c, dtype=x.dtype)
-    shape = numbers(n, c, h, w, o, oh, ow, kh, kw, *stride, *padding, *dilation)
-    for kernel, tensors in _kernels(x, grad_out, place, grad):
+    shape = numbers(n, c, h, w, o // groups, oh, ow, kh, kw, *stride, *padding, *dilation, groups)
+    for kernel, tensors in _kernels(x, grad_out, place, grad, groups):
         if kernel is not None and not call(kernel, *tensors, shape, threads):
             return grad.permute(0, 3, 1, 2)
     return None
 
 
-def _kernels(x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor) -> Iterator[tuple[Any, tuple]]:
+def _kernels(
+    x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor, groups: int
+) -> Iterator[tuple[Any, tuple]]:
     """What computes it for this type, the fastest first, and of which tensors."""
-    if _tiled(x):
+    if _tiled(x, groups):
         tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
         yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad)
     if place is None:
-        vectors = load("numbers.h", "conv2d_weight.c")
+        vectors = load("numbers.h", "share.h", "conv2d_weight.c")
         yield getattr(vectors, f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)
 
 
-def _tiled(x: Tensor) -> bool:
-    return x.dtype is torch.bfloat16 and multiplies_tiles()
+def _tiled(x: Tensor, groups: int) -> bool:
+    return groups == 1 and x.dtype is torch.bfloat16 and multiplies_tiles()

@@ -107,6 +107,34 @@ def test_channels_apart_are_compiled(monkeypatch):
     assert returned[0] is grad
 
 
+@pytest.mark.skipif(not available(), reason="no C compiler here")
+@pytest.mark.parametrize(
+    ("dtype", "channels", "multiplies_tiles", "calls"),
+    [
+        (torch.float32, 16, True, 1),
+        (torch.float32, 8, True, 1),
+        (torch.bfloat16, 16, False, 1),
+        (torch.bfloat16, 15, True, 1),
+        (torch.bfloat16, 16, True, 3),
+    ],
+)
+def test_groups_are_taken_together_unless_they_fill_tiles(monkeypatch, dtype, channels, multiplies_tiles, calls):
+    asked = []
+
+    def weight_gradient(grad_out, x, weight_shape, *_):
+        asked.append(weight_shape)
+        return grad_out.new_zeros(weight_shape)
+
+    monkeypatch.setattr(fast, "multiplies_tiles", lambda: multiplies_tiles)
+    monkeypatch.setattr(fast.native, "conv2d_weight", weight_gradient)
+    x = torch.zeros(4, 3 * channels, 9, 8, dtype=dtype)
+    weight = torch.zeros(6, channels, 3, 3, dtype=dtype)
+    grad = fast.grad_weight(x[:, :6], x, weight.shape, (1, 1), (1, 1), (1, 1), 3)
+    assert grad.shape == weight.shape
+    assert len(asked) == calls
+    assert asked[0] == (weight.shape if calls == 1 else (2, *weight.shape[1:]))
+
+
 def test_half_precision_is_multiplied_where_the_processor_does(monkeypatch):
     x = torch.randn(3, 16, 5, 6).bfloat16()
     for multiplies in (False, True):

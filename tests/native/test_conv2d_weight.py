@@ -203,3 +203,16 @@ def test_strides_and_dilations(stride, dilation, dtype):
     y = torch.nn.functional.conv2d(x.float(), torch.zeros(rest[0]), None, *rest[1:])
     g = normal(*y.shape, seed=2, dtype=dtype).contiguous(memory_format=torch.channels_last)
     _check(native.conv2d_weight(g, x, *rest), g, x, *rest)
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize(("groups", "c", "o"), [(2, 8, 16), (3, 5, 7), (4, 16, 33), (5, 1, 1), (2, 13, 64)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_groups(groups, c, o, dtype, threads):
+    _skip_without(dtype)
+    x = normal(7, groups * c, 9, 8, seed=1, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    g = normal(7, groups * o, 9, 4, seed=2, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    rest = torch.Size((groups * o, c, 3, 3)), (1, 2), (1, 1), (1, 1), groups
+    with using(threads):
+        grad = native.conv2d_weight(g, x, *rest)
+    _check(grad, g, x, *rest)

@@ -37,8 +37,14 @@ def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) ->
     geometry = stride, padding, dilation
     if groups == 1:
         return _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry)
-    if weight_shape[1] < _APART:
+    channels = weight_shape[1]
+    if channels < _FEW:
         return depthwise.conv2d_weight(grad_out, x, weight_shape, *geometry, groups)
+    # Tiles that so many channels fill are faster, though each group's are copied for them.
+    if channels < _FULL or _by(x) is not tiles:
+        together = native.conv2d_weight(grad_out, x, weight_shape, *geometry, groups)
+        if together is not None:
+            return together
     shape = torch.Size((weight_shape[0] // groups, *weight_shape[1:]))
     apart = zip(grad_out.chunk(groups, 1), x.chunk(groups, 1), strict=True)
     return torch.cat([_grad_weight_of_one_group(g, part, shape, *geometry) for g, part in apart])
@@ -56,8 +62,8 @@ def grad_bias(grad_out) -> Tensor | None:
     return None if sums is None else cast(sums.view(-1), grad_out.dtype)
 
 
-# Channels of a group from which on the groups are taken one by one.
-_APART = 8
+# Channels of a group below which each is summed by itself, and from which on tiles are full.
+_FEW, _FULL = 8, 16
 
 
 def _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) -> Tensor:
