@@ -107,6 +107,50 @@ def test_channels_apart_are_compiled(monkeypatch):
     assert returned[0] is grad
 
 
+GROUPS = {
+    "groups of many": {"padding": 1},
+    "groups of few": {"padding": (0, 1)},
+    "dilated": {"dilation": (1, 2), "padding": (2, 0)},
+}
+
+
+@pytest.mark.parametrize("settings", GROUPS.values(), ids=GROUPS)
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_kernels_of_groups_are_turned_round(settings, layout, dtype):
+    x = torch.randn(6, 12, 21, 23).to(dtype).contiguous(memory_format=layout).requires_grad_()
+    weight = torch.randn(18, 4, 3, 2).to(dtype)
+    y = F.conv2d(x, weight, groups=3, **settings)
+    g = torch.randn_like(y)
+    geometry = [settings.get(name, default) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1))]
+    geometry = [(n, n) if isinstance(n, int) else n for n in geometry]
+    assert fast._grad_x_of_groups(g, weight, *geometry, 3) is None, "few are not worth it"
+    g, x = g.repeat(2, 1, 1, 1).contiguous(memory_format=layout), x.detach().repeat(2, 1, 1, 1)
+    assert g.numel() >= fast._LARGE
+    grad = fast._grad_x_of_groups(g, weight, *geometry, 3)
+    exact = torch.nn.grad.conv2d_input(x.shape, weight.double(), g.double(), *geometry, 3)
+    torch.testing.assert_close(grad.double(), exact, rtol=torch.finfo(dtype).eps, atol=1e-4)
+    assert grad.is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize(
+    ("case", "turned"),
+    [
+        ({}, True),
+        ({"stride": (1, 2)}, False),
+        ({"padding": (3, 1)}, False),
+        ({"groups": 1}, False),
+        ({"dtype": torch.float64}, False),
+    ],
+    ids=str,
+)
+def test_which_kernels_are_turned_round(case, turned):
+    usual = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 2, "dtype": torch.float32}
+    *geometry, dtype = (usual | case).values()
+    g, weight = torch.zeros(8, 8, 32, 32, dtype=dtype), torch.zeros(8, 4, 3, 3, dtype=dtype)
+    assert (fast._grad_x_of_groups(g, weight, *geometry) is not None) == turned
+
+
 @pytest.mark.skipif(not available(), reason="no C compiler here")
 @pytest.mark.parametrize(
     ("dtype", "channels", "multiplies_tiles", "calls"),
