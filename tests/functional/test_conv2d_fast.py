@@ -108,9 +108,9 @@ def test_channels_apart_are_compiled(monkeypatch):
 
 
 GROUPS = {
-    "groups of many": {"padding": 1},
-    "groups of few": {"padding": (0, 1)},
-    "dilated": {"dilation": (1, 2), "padding": (2, 0)},
+    "padding": {"padding": 1},
+    "padding of one axis": {"padding": (0, 1)},
+    "dilation": {"dilation": (1, 2), "padding": (2, 0)},
 }
 
 
