@@ -117,7 +117,8 @@ GROUPS = {
 @pytest.mark.parametrize("settings", GROUPS.values(), ids=GROUPS)
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_kernels_of_groups_are_turned_round(settings, layout, dtype):
+def test_the_kernels_of_groups_are_turned_round(monkeypatch, settings, layout, dtype):
+    monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: True)
     x = torch.randn(6, 12, 21, 23).to(dtype).contiguous(memory_format=layout).requires_grad_()
     weight = torch.randn(18, 4, 3, 2).to(dtype)
     y = F.conv2d(x, weight, groups=3, **settings)
@@ -141,10 +142,12 @@ def test_the_kernels_of_groups_are_turned_round(settings, layout, dtype):
         ({"padding": (3, 1)}, False),
         ({"groups": 1}, False),
         ({"dtype": torch.float64}, False),
+        ({"dtype": torch.bfloat16}, False),
     ],
     ids=str,
 )
-def test_which_kernels_are_turned_round(case, turned):
+def test_which_kernels_are_turned_round(monkeypatch, case, turned):
+    monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: False)
     usual = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 2, "dtype": torch.float32}
     *geometry, dtype = (usual | case).values()
     g, weight = torch.zeros(8, 8, 32, 32, dtype=dtype), torch.zeros(8, 4, 3, 3, dtype=dtype)

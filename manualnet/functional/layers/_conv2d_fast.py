@@ -83,12 +83,12 @@ def _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) -> Tensor:
 
 def _pixelwise(x, kernel, padding) -> bool:
     """Whether pixels are multiplied by a matrix, in a type whose matrix products are fast."""
-    return (
-        tuple(kernel) == (1, 1)
-        and tuple(padding) == (0, 0)
-        and (x.dtype not in HALF or (x.dtype is torch.bfloat16 and multiplies_bfloat16()))
-        and x.numel() > 0
-    )
+    return tuple(kernel) == (1, 1) and tuple(padding) == (0, 0) and _multiplied(x.dtype) and x.numel() > 0
+
+
+def _multiplied(dtype: torch.dtype) -> bool:
+    """Whether the processor multiplies numbers of this type."""
+    return dtype not in HALF or (dtype is torch.bfloat16 and multiplies_bfloat16())
 
 
 def _grad_x_of_pixels(grad_out, weight, stride, padding, dilation, groups) -> Tensor | None:
@@ -107,9 +107,14 @@ _LARGE = 1 << 16
 
 
 def _grad_x_of_groups(grad_out, weight, stride, padding, dilation, groups) -> Tensor | None:
-    """A convolution that sees each group's kernel turned round, from the other side: faster than a transposed one."""
+    """A convolution that sees each group's kernel turned round, from the other side: faster than a transposed one.
+
+    In a type that is not multiplied PyTorch's kernel has NaN at the border, where zeros meet an infinite weight.
+    """
+    if groups == 1 or grad_out.numel() < _LARGE or not fits(grad_out) or not _multiplied(grad_out.dtype):
+        return None
     border = [d * (k - 1) - p for k, p, d in zip(weight.shape[2:], padding, dilation, strict=True)]
-    if groups == 1 or grad_out.numel() < _LARGE or not fits(grad_out) or tuple(stride) != (1, 1) or min(border) < 0:
+    if tuple(stride) != (1, 1) or min(border) < 0:
         return None
     turned = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
     return torch_functional.conv2d(grad_out, turned, None, stride, border, dilation, groups)
