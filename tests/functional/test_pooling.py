@@ -246,11 +246,55 @@ def test_stochastic_evaluation_by_hand():
     assert x.grad.flatten().tolist() == [(2 * 1 - 2.5) / 4, (2 * 3 - 2.5) / 4]
 
 
-@pytest.mark.parametrize("args", [(2, 2, 2), (9,), (0,), ((2, 2, 2),)])
+# Shape, kernel, stride and padding.
+FITS = [
+    ((1, 4, 4), 1, 1, 0),
+    ((1, 4, 5), 4, 1, 0),
+    ((0, 1, 4, 4), (4, 2), None, (2, 1)),
+    ((1, 1, 1, 3), 3, 1, 1),
+    ((2, 2, 1), (2, 1), 9, (1, 0)),
+]
+FITS_NOT = [
+    ((4, 4), 2, 1, 0),
+    ((1, 1, 1, 4, 4), 2, 1, 0),
+    ((2, 0, 4, 4), 2, 1, 0),
+    ((2, 1, 0, 4), 2, 1, 1),
+    ((1, 4, 4), (2, 2, 2), 1, 0),
+    ((1, 4, 4), 2, (1, 1, 1), 0),
+    ((1, 4, 4), 2, 1, (0, 0, 0)),
+    ((1, 4, 4), (0, 1), 1, 0),
+    ((1, 4, 4), (1, 0), 1, 0),
+    ((1, 4, 4), 2, (0, 1), 0),
+    ((1, 4, 4), 2, (1, 0), 0),
+    ((1, 4, 4), 2, 1, (-1, 0)),
+    ((1, 4, 4), 3, 1, (2, 0)),
+    ((1, 4, 4), 2, 1, (0, 2)),
+    ((1, 4, 5), 5, 1, 0),
+    ((1, 4, 4), (2, 7), 1, (0, 1)),
+]
+
+
 @pytest.mark.parametrize("training", [True, False])
-def test_stochastic_pooling_refuses_what_pooling_refuses(args, training):
-    with pytest.raises(RuntimeError):
-        F.stochastic_pool2d(torch.ones(1, 4, 4), *args, training=training)
+@pytest.mark.parametrize("case", FITS, ids=str)
+def test_what_stochastic_pooling_takes(case, training):
+    shape, *settings = case
+    y = F.stochastic_pool2d(torch.ones(shape), *settings, training=training)
+    assert y.shape == torch.nn.functional.avg_pool2d(torch.ones(shape), *settings).shape
+    assert (y == 1).all()
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("case", FITS_NOT, ids=str)
+def test_stochastic_pooling_refuses_what_pooling_refuses(case, training):
+    shape, *settings = case
+    with pytest.raises((RuntimeError, IndexError)):
+        torch.nn.functional.avg_pool2d(torch.ones(shape), *settings)
+    with pytest.raises(RuntimeError, match="stochastic_pool2d: "):
+        F.stochastic_pool2d(torch.ones(shape), *settings, training=training)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_stochastic_pooling_refuses_whole_numbers(training):
     with pytest.raises(NotImplementedError):
         F.stochastic_pool2d(torch.ones(1, 4, 4).long(), 2, training=training)
 

@@ -99,9 +99,7 @@ def _draw(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: 
     the padding, at -∞, never wins.
     """
     (top, left), (kh, kw) = padding, kernel
-    a = widen(x)[0].clamp(min=0)
-    if top or left:
-        a = torch_F.pad(a, (left, left, top, top), value=-math.inf)
+    a = torch_F.pad(widen(x)[0].clamp(min=0), (left, left, top, top), value=-math.inf)
     windows = a.unfold(-2, kh, stride[0]).unfold(-2, kw, stride[1])
     *_, rows, columns, _, _ = windows.shape
     windows = windows.reshape(*windows.shape[:-2], kh * kw)
@@ -109,12 +107,23 @@ def _draw(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], padding: 
     return positions(winner, Windows(kernel, stride, padding, (rows, columns)), x.shape[-1])
 
 
-def _check(shape: torch.Size, kernel, stride, padding) -> None:
-    """PyTorch's errors for wrong settings, which takes as long as a small draw and is left out where all is well."""
-    sides = zip(shape[-2:], kernel, stride, padding, strict=False)
-    fits = all(k >= 1 and s >= 1 and 0 <= 2 * p <= k <= n + 2 * p for n, k, s, p in sides)
-    if not fits or 0 in shape or not len(kernel) == len(stride) == len(padding) == 2 or len(shape) not in (3, 4):
-        _sums(torch.empty(shape, device="meta"), kernel, stride, padding)
+def _check(shape: tuple[int, ...], kernel, stride, padding) -> None:
+    if len(shape) not in (3, 4) or 0 in shape[-3:]:
+        raise RuntimeError(
+            f"stochastic_pool2d: the input must be (N, C, H, W) or (C, H, W), empty at most in N, but is {shape}"
+        )
+    if not len(kernel) == len(stride) == len(padding) == 2:
+        raise RuntimeError(
+            "stochastic_pool2d: kernel_size, stride and padding must be a number or two, but are "
+            f"{kernel}, {stride} and {padding}"
+        )
+    for n, k, s, p in zip(shape[-2:], kernel, stride, padding, strict=True):
+        if k < 1 or s < 1 or not 0 <= 2 * p <= k <= n + 2 * p:
+            raise RuntimeError(
+                f"stochastic_pool2d: a kernel of {k}, a stride of {s} and a padding of {p} do not fit {n} rows or "
+                "columns: the first two must be at least 1, the padding at most half the kernel, and the kernel not "
+                "larger than the padded input"
+            )
 
 
 def stochastic_pool2d(
@@ -150,7 +159,7 @@ def stochastic_pool2d(
         raise NotImplementedError(f"stochastic_pool2d: the input must be floating, but is {input.dtype}")
     kernel = pair(kernel_size)
     windows = kernel, pair(stride) or kernel, pair(padding)
+    _check(tuple(input.shape), *windows)
     if not training:
         return StochasticPool2dEvaluation.apply(input, *windows)
-    _check(input.shape, *windows)
     return StochasticPool2dTraining.apply(input, _draw(input.detach(), *windows))
