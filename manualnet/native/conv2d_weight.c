@@ -213,6 +213,7 @@ static packed packed_of(const shape *s, int in_place) {
         const packed n = packed_of(s, in_place);                                                                       \
         const long all = (s->n + TOGETHER - 1) / TOGETHER, most = CACHE / 4 / (n.x + n.g);                             \
         const long batch = most < 1 ? 1 : least(most, all);                                                            \
+        threads = least(threads, all);                                                                                 \
         float *sums = calloc(threads * s->groups * n.sums, sizeof(float));                                             \
         int failed = !sums;                                                                                            \
         if (failed) return 1;                                                                                          \

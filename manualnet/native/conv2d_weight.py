@@ -11,8 +11,9 @@ from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, channels_last, fits, multiplies_tiles, numbers
 from manualnet.native.conv2d_tiles import Pooled
 
-# Products below which the call is over before a compiled path pays, and those that a second thread is woken for.
-_WORTH, _SHARED = 1 << 12, 1 << 21
+# Products below which the call is over before a compiled path pays, and those that a second thread is woken for, of
+# vectors and of tiles.
+_WORTH, _SHARED, _SHARED_TILES = 1 << 12, 3 << 18, 1 << 21
 
 
 def conv2d_weight(
@@ -24,7 +25,7 @@ def conv2d_weight(
     width). With ``pooled``, ``grad_out`` is the cotangent of what
     :func:`manualnet.native.conv2d_tiles.conv2d_max_pool2d` gave.
     """
-    if not fits(x) or grad_out.dtype != x.dtype or (pooled and not _tiled(x, groups)):
+    if not fits(x) or grad_out.dtype != x.dtype or (pooled and not _tiled(x)):
         return None
     place, (oh, ow) = pooled or (None, grad_out.shape[2:])
     n, _, h, w = x.shape
@@ -33,20 +34,19 @@ def conv2d_weight(
     if products < _WORTH:
         return None
     x, grad_out = channels_last(x), channels_last(grad_out)
-    threads = torch.get_num_threads() if products >= _SHARED else 1
+    shared = _SHARED_TILES if _tiled(x) else _SHARED
+    threads = torch.get_num_threads() if products >= shared else 1
     grad = torch.empty(o, kh, kw, c, dtype=x.dtype)
     shape = numbers(n, c, h, w, o // groups, oh, ow, kh, kw, *stride, *padding, *dilation, groups)
-    for kernel, tensors in _kernels(x, grad_out, place, grad, groups):
+    for kernel, tensors in _kernels(x, grad_out, place, grad):
         if kernel is not None and not call(kernel, *tensors, shape, threads):
             return grad.permute(0, 3, 1, 2)
     return None
 
 
-def _kernels(
-    x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor, groups: int
-) -> Iterator[tuple[Any, tuple]]:
+def _kernels(x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor) -> Iterator[tuple[Any, tuple]]:
     """What computes it for this type, the fastest first, and of which tensors."""
-    if _tiled(x, groups):
+    if _tiled(x):
         tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
         yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad)
     if place is None:
@@ -54,5 +54,5 @@ def _kernels(
         yield getattr(vectors, f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)
 
 
-def _tiled(x: Tensor, groups: int) -> bool:
-    return groups == 1 and x.dtype is torch.bfloat16 and multiplies_tiles()
+def _tiled(x: Tensor) -> bool:
+    return x.dtype is torch.bfloat16 and multiplies_tiles()

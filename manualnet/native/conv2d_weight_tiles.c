@@ -1,5 +1,5 @@
-// The weight gradient of a convolution without groups in bfloat16, on processors that multiply tiles (AMX): dw[o][i][j][c]
-// is the sum over n, p, q of g[n][p][q][o] times x[n][p s + i d][q s + j d][c], with stride s and dilation d of each axis.
+// The weight gradient of a convolution in bfloat16, on processors that multiply tiles (AMX): dw[o][i][j][c] is the sum over
+// n, p, q of g[n][p][q][o] times x[n][p s + i d][q s + j d][c], with stride s and dilation d of each axis, group by group.
 //
 // A product of tiles sums over 32 numbers: here the same place in 32 pictures, or in bands of fewer pictures. With them
 // innermost every place is a tile of its own, for each of the kernel's taps, and the border is tiles of zeros. Three taps
@@ -40,19 +40,19 @@ TAPS(3, SUM(loadd, 0) SUM(loadd, 1) SUM(loadd, 2), _tile_loadd(3, x, 4 * SIDE); 
 typedef void (*taps)(const uint16_t *, const uint16_t *, float *, long, long, long, long, long);
 static const taps taps_of[] = {taps1, taps2, taps3};
 
-// `rows` rows with `border` zeros beside and rows of zeros where there are none; blocks of channels from `first` to `last`,
-// each a plane. With `pooled`, two rows and columns make one of memory, from `start` on: the number there goes to the one
+// `rows` rows with `border` zeros beside and rows of zeros where there are none; blocks of the c channels from `first` to
+// `last`, each a plane, of pixels `step` apart. With `pooled`, two rows and columns make one of memory, from `start` on: the number there goes to the one
 // place of the four that was `chosen`, and zeros to the others.
-static inline void pack_rows(const lanes *all, long h, long w, long c, long rows, long border, long first, long last,
-                             uint16_t *to, long plane, int turned, const uint16_t *start, const uint8_t *chosen,
+static inline void pack_rows(const lanes *all, long h, long w, long c, long step, long rows, long border, long first,
+                             long last, uint16_t *to, long plane, int turned, const uint16_t *start, const uint8_t *chosen,
                              const int pooled) {
     for (long p = 0; p < rows; p++) {
         const uint16_t *row[DEEP];
         uint8_t below[DEEP];
-        uint32_t inside = row_of(all, DEEP, p, h >> pooled, (w >> pooled) * c, pooled, row, below);
+        uint32_t inside = row_of(all, DEEP, p, h >> pooled, (w >> pooled) * step, pooled, row, below);
         for (long q = -border; q < w + border; q++, to += TILE)
             for (long b = first; b < last; b++) {
-                long offset = (q >> pooled) * c + b * SIDE;
+                long offset = (q >> pooled) * step + b * SIDE;
                 __mmask16 kept[DEEP];
                 if (!inside || q < 0 || q >= w) {
                     memset(to + (b - first) * plane, 0, TILE * 2);
@@ -69,9 +69,9 @@ static inline void pack_rows(const lanes *all, long h, long w, long c, long rows
 }
 
 // dw is (o, kh, kw, c). With `chosen`, g is a cotangent of pooled numbers, and places in no window are not counted.
-int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, const uint8_t *chosen, uint16_t *dw, const shape *s, long threads) {
-    if (!permitted()) return 1;
+static int one_group(const uint16_t *x, const uint16_t *g, const uint8_t *chosen, uint16_t *dw, const shape *s, long threads) {
     const int pooled = chosen != 0;
+    const long x_step = s->groups * s->c, g_step = s->groups * s->o;
     const long oh = s->oh >> pooled << pooled, ow = s->ow >> pooled << pooled;
     long band = band_of(s, DEEP, threads), bands = parts(oh, band);
     long c_all = parts(s->c, SIDE), o_all = parts(s->o, SIDE), c_group = least(GROUP, c_all), o_group = least(GROUP, o_all);
@@ -99,20 +99,20 @@ int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, const uint8_t *cho
         configure();
 #pragma omp for schedule(static)
         for (long unit = 0; unit < (failed ? 0 : units); unit++) {
-            lanes xl = lanes_of(x, s->n, s->h, s->w, s->c, unit * DEEP, DEEP, bands, band * s->sh, s->ph);
-            lanes gl = lanes_of(g, s->n, oh >> pooled, ow >> pooled, s->o, unit * DEEP, DEEP, bands, band, 0);
+            lanes xl = lanes_of(x, s->n, s->h, s->w, x_step, unit * DEEP, DEEP, bands, band * s->sh, s->ph);
+            lanes gl = lanes_of(g, s->n, oh >> pooled, ow >> pooled, g_step, unit * DEEP, DEEP, bands, band, 0);
             for (long first = 0; first < band; first += tall) {
                 long rows = least(tall, band - first);
                 for (long cg = 0; cg < c_all; cg += c_group) {
                     long c_last = least(cg + c_group, c_all);
-                    pack_rows(&xl, s->h, s->w, s->c, (rows - 1) * s->sh + reach, s->pw, cg, c_last, xs, x_block, 0, x, 0,
-                              0);
+                    pack_rows(&xl, s->h, s->w, s->c, x_step, (rows - 1) * s->sh + reach, s->pw, cg, c_last, xs, x_block, 0,
+                              x, 0, 0);
                     for (long og = 0; og < o_all; og += o_group) {
                         long o_last = least(og + o_group, o_all);
                         if (pooled)
-                            pack_rows(&gl, oh, ow, s->o, rows, 0, og, o_last, gs, g_block, 1, g, chosen, 1);
+                            pack_rows(&gl, oh, ow, s->o, g_step, rows, 0, og, o_last, gs, g_block, 1, g, chosen, 1);
                         else
-                            pack_rows(&gl, oh, ow, s->o, rows, 0, og, o_last, gs, g_block, 1, g, chosen, 0);
+                            pack_rows(&gl, oh, ow, s->o, g_step, rows, 0, og, o_last, gs, g_block, 1, g, chosen, 0);
                         for (long o = og; o < o_last; o++)
                             for (long c = cg; c < c_last; c++)
                                 for (long i = 0; i < s->kh; i++)
@@ -145,5 +145,13 @@ int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, const uint8_t *cho
                 }
     }
     free(sums);
+    return failed;
+}
+
+int conv2d_weight_tiles(const uint16_t *x, const uint16_t *g, const uint8_t *chosen, uint16_t *dw, const shape *s, long threads) {
+    const long size = s->o * s->kh * s->kw * s->c;
+    int failed = !permitted();
+    for (long i = 0; i < s->groups && !failed; i++)
+        failed = one_group(x + i * s->c, g + i * s->o, chosen ? chosen + i * s->o : 0, dw + i * size, s, threads);
     return failed;
 }

@@ -16,7 +16,7 @@ enum { SIDE = 16, DEEP = 2 * SIDE, TILE = SIDE * DEEP, AWAKE = 96, AHEAD = 128 }
 typedef uint32_t vector __attribute__((vector_size(64)));
 
 typedef struct {
-    long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
+    long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, groups;
 } shape;
 
 // Where the lanes' rows begin: lane l is there if its bit is set, and goes on from row top[l] of picture[l].

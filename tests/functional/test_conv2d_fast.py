@@ -155,31 +155,33 @@ def test_which_kernels_are_turned_round(monkeypatch, case, turned):
 
 
 @pytest.mark.skipif(not available(), reason="no C compiler here")
-@pytest.mark.parametrize(
-    ("dtype", "channels", "multiplies_tiles", "calls"),
-    [
-        (torch.float32, 16, True, 1),
-        (torch.float32, 8, True, 1),
-        (torch.bfloat16, 16, False, 1),
-        (torch.bfloat16, 15, True, 1),
-        (torch.bfloat16, 16, True, 3),
-    ],
-)
-def test_groups_are_taken_together_unless_they_fill_tiles(monkeypatch, dtype, channels, multiplies_tiles, calls):
-    asked = []
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("case", ["groups of few", "groups of many", "one pixel, two groups", "two outputs a channel"])
+def test_groups_are_taken_together(monkeypatch, dtype, case):
+    returned = []
 
-    def weight_gradient(grad_out, x, weight_shape, *_):
-        asked.append(weight_shape)
-        return grad_out.new_zeros(weight_shape)
+    def keeping(*args, function=fast.native.conv2d_weight):
+        returned.append(function(*args))
+        return returned[-1]
 
-    monkeypatch.setattr(fast, "multiplies_tiles", lambda: multiplies_tiles)
-    monkeypatch.setattr(fast.native, "conv2d_weight", weight_gradient)
-    x = torch.zeros(4, 3 * channels, 9, 8, dtype=dtype)
-    weight = torch.zeros(6, channels, 3, 3, dtype=dtype)
-    grad = fast.grad_weight(x[:, :6], x, weight.shape, (1, 1), (1, 1), (1, 1), 3)
-    assert grad.shape == weight.shape
-    assert len(asked) == calls
-    assert asked[0] == (weight.shape if calls == 1 else (2, *weight.shape[1:]))
+    monkeypatch.setattr(fast.native, "conv2d_weight", keeping)
+    shape, kernel, settings = CASES[case]
+    x, weight = torch.randn(shape).to(dtype), torch.randn(kernel).to(dtype).requires_grad_()
+    y = F.conv2d(x, weight, **settings)
+    (grad,) = torch.autograd.grad(y, weight, torch.ones_like(y))
+    assert len(returned) == 1
+    assert returned[0] is grad
+
+
+def test_tiles_sum_pixels_that_lie_one_after_another(monkeypatch):
+    monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(fast, "multiplies_tiles", lambda: True)
+    geometry = torch.Size((6, 5, 1, 1)), (1, 1), (0, 0)
+    g, x = torch.ones(3, 6, 4, 4), torch.ones(3, 5, 4, 4)
+    last = g.contiguous(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    for tensors, found in (((g, x), True), (last, True), (tuple(t.bfloat16() for t in (g, x)), True)):
+        assert (fast._grad_weight_of_pixels(*tensors, *geometry) is not None) == found
+    assert fast._grad_weight_of_pixels(*(t.bfloat16() for t in last), *geometry) is None
 
 
 def test_half_precision_is_multiplied_where_the_processor_does(monkeypatch):

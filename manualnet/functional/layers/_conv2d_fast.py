@@ -41,8 +41,8 @@ def _by(x: Tensor):
     return tiles if x.dtype is torch.bfloat16 and multiplies_tiles() else winograd
 
 
-# Channels of a group below which each is summed by itself, and from which on tiles are full.
-_FEW, _FULL = 8, 16
+# Channels of a group from which on groups that are not compiled are taken one by one.
+_APART = 8
 
 
 def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
@@ -50,14 +50,10 @@ def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) ->
     geometry = stride, padding, dilation
     if groups == 1:
         return _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry)
-    channels = weight_shape[1]
-    if channels < _FEW:
-        return depthwise.conv2d_weight(grad_out, x, weight_shape, *geometry, groups)
-    # Tiles that so many channels fill are faster, though each group's are copied for them.
-    if channels < _FULL or _by(x) is not tiles:
-        together = native.conv2d_weight(grad_out, x, weight_shape, *geometry, groups)
-        if together is not None:
-            return together
+    ways = depthwise.conv2d_weight, native.conv2d_weight
+    together = _first(ways, grad_out, x, weight_shape, *geometry, groups)
+    if together is not None or weight_shape[1] < _APART:
+        return together
     shape = torch.Size((weight_shape[0] // groups, *weight_shape[1:]))
     apart = zip(grad_out.chunk(groups, 1), x.chunk(groups, 1), strict=True)
     return torch.cat([_grad_weight_of_one_group(g, part, shape, *geometry) for g, part in apart])
@@ -121,8 +117,10 @@ def _grad_x_of_groups(grad_out, weight, stride, padding, dilation, groups) -> Te
 
 
 def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, *_) -> Tensor | None:
-    """Σ g xᵀ over all pixels that are looked at."""
+    """Σ g xᵀ over all pixels that are looked at; tiles sum pixels faster where those lie one after another."""
     if not _pixelwise(x, weight_shape[2:], padding):
+        return None
+    if _by(x) is tiles and x.is_contiguous(memory_format=torch.channels_last):
         return None
     x = x[:, :, :: stride[0], :: stride[1]]
     if x.is_contiguous() and grad_out.is_contiguous():
