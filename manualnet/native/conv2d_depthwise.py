@@ -1,4 +1,5 @@
-"""The weight gradient of a convolution whose channels do not see each other, by ``conv2d_depthwise.c``."""
+"""The weight gradient of a convolution whose channels do not see each other, by ``conv2d_depthwise_planes.c`` where
+each has its plane and by ``conv2d_depthwise.c`` elsewhere."""
 
 import torch
 from torch import Tensor
@@ -17,14 +18,19 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
         return None
     if groups == 1 or grad_out.numel() < _WORTH:
         return None
-    kernel = getattr(
-        load("numbers.h", "share.h", "totals.h", "conv2d_depthwise.c"), f"depthwise_weight_{NAMES[x.dtype]}", None
-    )
-    if kernel is None:
-        return None
-    kh, kw = weight_shape[2:]
-    grad = torch.empty(kh, kw, c, dtype=x.dtype)
-    shape = numbers(n, c, h, w, *grad_out.shape[2:], kh, kw, *stride, *padding, *dilation)
-    if call(kernel, channels_last(x), channels_last(grad_out), grad, shape, threads_for(grad_out.numel() * kh * kw)):
+    shape = numbers(n, c, h, w, *grad_out.shape[2:], *weight_shape[2:], *stride, *padding, *dilation)
+    threads = threads_for(grad_out.numel() * weight_shape[2:].numel())
+    if tuple(stride) == (1, 1) and x.is_contiguous() and grad_out.is_contiguous():
+        kernel = _kernel("depthwise_planes_weight", x, "conv2d_depthwise_planes.c")
+        grad = torch.empty(weight_shape, dtype=x.dtype)
+        if kernel is not None and not call(kernel, x, grad_out, grad, shape, threads):
+            return grad
+    kernel = _kernel("depthwise_weight", x, "totals.h", "conv2d_depthwise.c")
+    grad = torch.empty(*weight_shape[2:], c, dtype=x.dtype)
+    if kernel is None or call(kernel, channels_last(x), channels_last(grad_out), grad, shape, threads):
         return None
     return grad.permute(2, 0, 1).unsqueeze(1)
+
+
+def _kernel(name: str, x: Tensor, *files: str):
+    return getattr(load("numbers.h", "share.h", *files), f"{name}_{NAMES[x.dtype]}", None)

@@ -28,7 +28,12 @@ def _inputs(shape, dtype):
     sizes = [
         (size + 2 * p - d * (k - 1) - 1) // s + 1 for size, k, s, p, d in zip((h, w), kernel, *geometry, strict=True)
     ]
-    return normal(n, c, h, w, dtype=dtype), normal(n, c, *sizes, seed=1, dtype=dtype), (c, 1, *kernel), geometry
+    return (
+        normal(n, c, h, w, dtype=dtype),
+        normal(n, c, *sizes, seed=1, dtype=dtype),
+        torch.Size((c, 1, *kernel)),
+        geometry,
+    )
 
 
 def _exact(g, x, weight_shape, geometry):
@@ -36,30 +41,62 @@ def _exact(g, x, weight_shape, geometry):
     return torch.nn.grad.conv2d_weight(x.double(), weight_shape, g.double(), *geometry, groups)
 
 
-@compiled
-@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
-@threaded(SHAPES, ["spread over threads", "few channels"])
-def test_shapes(dtype, shape, threads):
-    x, g, weight_shape, geometry = _inputs(shape, dtype)
-    with using(threads):
-        ours = native.conv2d_weight(g, x, weight_shape, *geometry, x.shape[1])
-    assert ours.dtype == dtype
+def _check(ours, g, x, weight_shape, geometry):
+    assert ours.dtype == x.dtype
     assert ours.shape == weight_shape
     exact, terms = _exact(g, x, weight_shape, geometry), _exact(g.abs(), x.abs(), weight_shape, geometry)
-    unit = torch.finfo(dtype).eps / 2 if dtype == torch.bfloat16 else 0
+    unit = torch.finfo(x.dtype).eps / 2 if x.dtype == torch.bfloat16 else 0
     assert ((ours.double() - exact).abs() <= unit * exact.abs() + 2e-6 * terms).all()
 
 
 @compiled
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_layouts(layout):
+@threaded(SHAPES, ["spread over threads", "few channels"])
+def test_shapes(dtype, layout, shape, threads):
+    x, g, weight_shape, geometry = _inputs(shape, dtype)
+    with using(threads):
+        ours = native.conv2d_weight(layout(g), layout(x), weight_shape, *geometry, x.shape[1])
+    _check(ours, g, x, weight_shape, geometry)
+
+
+@compiled
+@pytest.mark.parametrize("kernel", [(1, 2), (2, 2), (1, 5), (2, 3), (7, 1), (2, 4), (5, 5), (7, 7)], ids=str)
+def test_kernels_over_planes(kernel):
+    shape = (3, 17, 9, 8, kernel, (1, 1), (1, 2), (1, 1))
+    x, g, *rest = _inputs(shape, torch.float32)
+    _check(native.conv2d_weight(g, x, rest[0], *rest[1], 17), g, x, *rest)
+
+
+@compiled
+def test_cotangents_that_are_repeated():
     x, g, weight_shape, geometry = _inputs(SHAPES["blocks and a rest"], torch.float32)
-    expected = native.conv2d_weight(g, x, weight_shape, *geometry, 150)
-    assert torch.equal(native.conv2d_weight(layout(g), layout(x), weight_shape, *geometry, 150), expected)
-    assert torch.equal(
-        native.conv2d_weight(g[:1].expand_as(g), x, weight_shape, *geometry, 150),
-        native.conv2d_weight(g[:1].repeat(2, 1, 1, 1), x, weight_shape, *geometry, 150),
-    )
+    ours = native.conv2d_weight(g[:1].expand_as(g), x, weight_shape, *geometry, 150)
+    _check(ours, g[:1].repeat(2, 1, 1, 1), x, weight_shape, geometry)
+
+
+@compiled
+def test_a_large_plane_keeps_its_digits():
+    """A million numbers of one sign, of which float32 would lose half the digits one by one."""
+    generator = torch.Generator().manual_seed(0)
+    x, g = (torch.rand(1, 2, 1000, 1000, generator=generator) for _ in range(2))
+    exact = _exact(g, x, (2, 1, 3, 3), ((1, 1), (1, 1), (1, 1)))
+    ours = native.conv2d_weight(g, x, torch.Size((2, 1, 3, 3)), (1, 1), (1, 1), (1, 1), 2)
+    assert ((ours / exact - 1).abs() <= 2e-6).all()
+
+
+@compiled
+@pytest.mark.parametrize("place", [(0, 0), (3, 4), (6, 8)], ids=str)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_bad_number_goes_no_further(layout, bad, place):
+    """Zeros that fill up a row meet it too."""
+    x, g, weight_shape, geometry = _inputs(SHAPES["a block of channels"], torch.float32)
+    x[1, 5][place] = bad
+    ours = native.conv2d_weight(layout(g), layout(x), weight_shape, *geometry, 64)
+    exact = _exact(g, x, weight_shape, geometry)
+    assert torch.equal(ours.isfinite(), exact.isfinite())
+    torch.testing.assert_close(ours.double(), exact, equal_nan=True, rtol=1e-4, atol=1e-4)
 
 
 @compiled
