@@ -196,6 +196,21 @@ def test_whatever_is_pooled(pool_size, layout, of_gradient):
 
 
 @compiled
+@pytest.mark.parametrize("groups", [2, 4])
+def test_pooled_in_groups(monkeypatch, groups):
+    """Of whole numbers, as above."""
+    weights = counted(monkeypatch, conv2d_weight, "conv2d_weight")
+    x, weight, bias, _ = _inputs(16, 32, 17, 16, 32, 3, (1, 1))
+    inputs = [t.sign().requires_grad_() for t in (x, weight[:, : 32 // groups].contiguous(memory_format=LAST), bias)]
+    ours, theirs = (ns.conv2d_max_pool2d(*inputs, padding=1, groups=groups) for ns in (F, reference.functional))
+    g = normal(*ours.shape, seed=9, dtype=torch.bfloat16).contiguous(memory_format=LAST)
+    grads = torch.autograd.grad(ours, inputs, g)
+    assert weights[-1] is grads[1]
+    for a, b in zip(grads, torch.autograd.grad(theirs, inputs, g), strict=True):
+        torch.testing.assert_close(a, b, rtol=2**-6, atol=2**-4)
+
+
+@compiled
 @tiled
 def test_the_gradient_of_one_factor_alone():
     x, weight, *_ = _inputs(16, 32, 17, 16, 32, 3, (1, 1))
