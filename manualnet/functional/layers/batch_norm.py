@@ -236,20 +236,17 @@ def check(x: Tensor, named: dict[str, Tensor | None], training: bool, eps: float
         raise ValueError("running_mean and running_var must either both be None or neither be None")
     if not x.is_floating_point():
         raise NotImplementedError(f"batch_norm: the input must be floating, but is {x.dtype}")
-    mixed = False
-    for name, t in named.items():
-        if t is None:
-            continue
-        if not isinstance(t, Tensor):
-            need_tensors("batch_norm", **{name: t})
+    given, mixed = {name: t for name, t in named.items() if t is not None}, False
+    need_tensors("batch_norm", **given)
+    for name, t in given.items():
         if t.numel() != channels:
             raise RuntimeError(f"{name} should contain {channels} elements, one a channel, not {t.numel()}")
-        mixed = mixed or t.dtype is not x.dtype
+        mixed = mixed or t.dtype != x.dtype
     if x.dim() < 2 and x.numel():
         raise IndexError(f"batch_norm: the input must be (N, C, …), but has the shape {tuple(x.shape)}")
     if mixed:
-        _check_mixed(x, {name: t for name, t in named.items() if t is not None})
-    if mean is not None and var is not None and (mean.requires_grad or var.requires_grad) and torch.is_grad_enabled():
+        _check_mixed(x, given)
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (mean, var)):
         raise RuntimeError("batch_norm is not differentiable with respect to the running statistics: detach them")
 
 
