@@ -1,9 +1,9 @@
 // The same gradient as conv2d_depthwise.c's of pictures whose channels have planes, without strides.
 //
-// A plane is laid out in float with its border of zeros, and its cotangent with zeros in the place of what the border adds to a
-// row. Both are then one long row: tap k is the sum of the products of one with the other, moved by offset[k]. Some thousand
-// numbers are summed in float, and beyond that in double. Where the zeros meet a number that is not finite the sum is not its own, and the
-// function ends with 2.
+// A plane is laid out in float with its border of zeros, and its cotangent with zeros in the place of what the border adds
+// to a row. Both are then one long row: tap k is the sum of the products of one with the other, moved by offset[k]. Some
+// thousand numbers are summed in float, and beyond that in double. Where the zeros meet a number that is not finite the sum
+// is not its own, and the function ends with 2; with 1 if there is no memory.
 
 #include <stdlib.h>
 

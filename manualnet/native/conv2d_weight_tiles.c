@@ -41,8 +41,8 @@ typedef void (*taps)(const uint16_t *, const uint16_t *, float *, long, long, lo
 static const taps taps_of[] = {taps1, taps2, taps3};
 
 // `rows` rows with `border` zeros beside and rows of zeros where there are none; blocks of the c channels from `first` to
-// `last`, each a plane, of pixels `step` apart. With `pooled`, two rows and columns make one of memory, from `start` on: the number there goes to the one
-// place of the four that was `chosen`, and zeros to the others.
+// `last`, each a plane, of pixels `step` apart. With `pooled`, two rows and columns make one of memory, from `start` on: the
+// number there goes to the one place of the four that was `chosen`, and zeros to the others.
 static inline void pack_rows(const lanes *all, long h, long w, long c, long step, long rows, long border, long first,
                              long last, uint16_t *to, long plane, int turned, const uint16_t *start, const uint8_t *chosen,
                              const int pooled) {
