@@ -21,7 +21,7 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     shape = numbers(n, c, h, w, *grad_out.shape[2:], *weight_shape[2:], *stride, *padding, *dilation)
     threads = threads_for(grad_out.numel() * weight_shape[2:].numel())
     if tuple(stride) == (1, 1) and x.is_contiguous() and grad_out.is_contiguous():
-        kernel = _kernel("depthwise_planes_weight", x, "conv2d_depthwise_planes.c")
+        kernel = _kernel("depthwise_planes_weight", x, "vectors.h", "conv2d_depthwise_planes.c")
         grad = torch.empty(weight_shape, dtype=x.dtype)
         if kernel is not None and not call(kernel, x, grad_out, grad, shape, threads):
             return grad

@@ -7,16 +7,9 @@
 
 #include <stdlib.h>
 
-#if defined(__AVX512F__)
-enum { LANES = 16 };
-#else
-enum { LANES = 8 };
-#endif
 // As many sums as the registers hold beside what is multiplied, and numbers that are summed in float.
 enum { TAPS = 9, PLACES = 1 << 13 };
 
-typedef float vector __attribute__((vector_size(4 * LANES)));
-typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef struct {
     long n, c, h, w, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw;
 } shape;

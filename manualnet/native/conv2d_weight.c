@@ -15,14 +15,12 @@
 
 // As many sums as the registers hold: 24 of 32 with AVX-512, 12 of 16 with AVX2, 24 of 32 half as long with NEON.
 #if defined(__AVX512F__)
-enum { LANES = 16, SUMS = 24, CACHE = 640 * 1024 };
+enum { SUMS = 24, CACHE = 640 * 1024 };
 #else
-enum { LANES = 8, SUMS = 12, CACHE = 320 * 1024 };
+enum { SUMS = 12, CACHE = 320 * 1024 };
 #endif
 enum { TALL = 12, WIDE = 2 };
 
-typedef float vector __attribute__((vector_size(4 * LANES)));
-typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef struct {
     long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, groups;
 } shape;

@@ -50,7 +50,7 @@ def _kernels(x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor) ->
         tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
         yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad)
     if place is None:
-        vectors = load("numbers.h", "share.h", "conv2d_weight.c")
+        vectors = load("numbers.h", "share.h", "vectors.h", "conv2d_weight.c")
         yield getattr(vectors, f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)
 
 

@@ -36,7 +36,9 @@ def linear_weight(grad_out: Tensor, x: Tensor) -> Tensor | None:
     if x.dtype is torch.bfloat16 and multiplies_tiles():
         kernel = getattr(load("numbers.h", "tiles.h", "linear_weight_tiles.c"), "linear_weight_tiles", None)
     else:
-        kernel = getattr(load("numbers.h", "share.h", "conv2d_weight.c"), f"linear_weight_{NAMES[x.dtype]}", None)
+        kernel = getattr(
+            load("numbers.h", "share.h", "vectors.h", "conv2d_weight.c"), f"linear_weight_{NAMES[x.dtype]}", None
+        )
     if kernel is None:
         return None
     (n, o), i = grad_out.shape, x.shape[1]

@@ -16,16 +16,14 @@
 
 // Rows of a block of sums that stays in registers; it is two vectors wide.
 #if defined(__AVX512F__)
-enum { LANES = 16, TALL = 12 };
+enum { TALL = 12 };
 #else
-enum { LANES = 8, TALL = 6 };
+enum { TALL = 6 };
 #endif
 // Tiles at a time, so that the values of a few channels stay in the second cache, and, of 32 or 64 channels, not a whole
 // page apart; channels that are transformed at once; and what keeps rows from falling on the same lines of the first cache.
 enum { FEW = 12, MANY = 108, SLICE = 8, WIDE = 2 * LANES, SKEW = 16, PLACES = N * N };
 
-typedef float vector __attribute__((vector_size(4 * LANES)));
-typedef float loose __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef float slice __attribute__((vector_size(4 * SLICE)));
 typedef float loose_slice __attribute__((vector_size(4 * SLICE), aligned(4)));
 typedef struct {

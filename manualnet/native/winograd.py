@@ -112,7 +112,7 @@ def _kernel(name: str, dtype: torch.dtype, height: int, width: int):
     """The function for the tiles that cover so many outputs with the fewest products, of those that are allowed."""
     exact = dtype is torch.float32 and torch.get_float32_matmul_precision() == "highest"
     m = min([2] if exact else _POINTS, key=lambda m: -(-height // m) * -(-width // m) * (m + 2) ** 2)
-    return getattr(load("numbers.h", "winograd.c", head=_head(m, dtype)), name, None)
+    return getattr(load("numbers.h", "vectors.h", "winograd.c", head=_head(m, dtype)), name, None)
 
 
 @cache

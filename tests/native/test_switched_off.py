@@ -39,7 +39,7 @@ for step in range(3):
             for parameter in model.parameters():
                 parameter -= 0.05 * parameter.grad
 result = {"losses": losses, "gradients": [p.grad for p in model.parameters()], "state": model.state_dict()}
-found = available(), load("numbers.h", "share.h", "conv2d_weight.c") is not None
+found = available(), load("numbers.h", "share.h", "vectors.h", "conv2d_weight.c") is not None
 if __name__ == "__main__":
     torch.save((found, result), sys.argv[1])
 """
