@@ -67,6 +67,10 @@ def wanted(ctx, i: int) -> bool:
     ``needs_input_grad`` speaks of backward alone: in forward mode it is False throughout, and all may be needed. A
     compiled forward mode leaves the level at -1, and shows itself as torch.func's transform only.
     """
+    return ctx.needs_input_grad[i] or (getattr(ctx, "forward_mode", True) and _in_forward_mode())
+
+
+def _in_forward_mode() -> bool:
     transform = _functorch.peek_interpreter_stack()
     pushed = transform is not None and transform.key() == _functorch.TransformType.Jvp
-    return ctx.needs_input_grad[i] or pushed or forward_ad._current_level >= 0
+    return pushed or forward_ad._current_level >= 0

@@ -13,6 +13,8 @@ def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     if grad.shape == shape:
         return grad
     added = grad.dim() - len(shape)
+    if 1 not in shape:
+        return grad.sum(tuple(range(added)))
     stretched = [added + i for i, n in enumerate(shape) if n == 1]
     return grad.sum([*range(added), *stretched]).reshape(shape)
 

@@ -115,8 +115,8 @@ static void gather(double *sums, const shape *s) {
         free(centre);                                                                                                  \
     }                                                                                                                  \
                                                                                                                        \
-    /* dx (unless null), dweight and dbias; d_mean and d_v are the cotangents of the statistics. Without `training` */ \
-    /* the statistics are constants, and only the direct path to dx is left. */                                        \
+    /* dx (unless null), dweight and dbias; d_mean and d_v (or null) are the cotangents of the statistics. Without */  \
+    /* `training` the statistics are constants, and only the direct path to dx is left. */                             \
     void batch_norm_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const void *weight,                    \
                                                 const void *bias, const float *mean, const float *v,                   \
                                                 const float *d_mean, const float *d_v, void *dweight, void *dbias,     \
@@ -142,8 +142,8 @@ static void gather(double *sums, const shape *s) {
             set_parameter(s, dweight, c, sum_dzc / sqrt(squared));                                                     \
             set_parameter(s, dbias, c, sum_dz);                                                                        \
             mean_dz[c] = training ? (float)(sum_dz / m) : 0.0f;                                                        \
-            slope[c] = training ? (float)((2.0 * d_v[c] - scale[c] * sum_dzc / squared) / m) : 0.0f;                   \
-            lift[c] = training ? (float)(d_mean[c] / m) : 0.0f;                                                        \
+            slope[c] = training ? (float)(((d_v ? 2.0 * d_v[c] : 0.0) - scale[c] * sum_dzc / squared) / m) : 0.0f;     \
+            lift[c] = training && d_mean ? (float)(d_mean[c] / m) : 0.0f;                                              \
         }                                                                                                              \
         free(sums);                                                                                                    \
         repeat(mean_dz, s);                                                                                            \

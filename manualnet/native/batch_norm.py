@@ -49,13 +49,13 @@ def backward(
     mean: Tensor,
     v: Tensor,
     eps: float,
-    cotangents: tuple[Tensor, Tensor] | None,
+    cotangents: tuple[Tensor | None, Tensor | None] | None,
     needs: tuple[bool, ...],
     activation: str = "none",
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None] | None:
     """∂L/∂x, ∂L/∂weight and ∂L/∂bias as far as they are needed; None where another way must be gone.
 
-    ``cotangents`` are those of mean and variance in training; None says that both are constants.
+    ``cotangents`` are those of mean and variance in training, None for zeros; without them both are constants.
     """
     layout = _layout(x)
     kernel = _kernel(f"{activation}_backward", layout, x.dtype)

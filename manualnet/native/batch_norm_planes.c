@@ -81,8 +81,8 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
         })                                                                                                             \
     }                                                                                                                  \
                                                                                                                        \
-    /* dx (unless null), dweight and dbias; d_mean and d_v are the cotangents of the statistics. Without `training` */ \
-    /* the statistics are constants, and only the direct path to dx is left. */                                        \
+    /* dx (unless null), dweight and dbias; d_mean and d_v (or null) are the cotangents of the statistics. Without */  \
+    /* `training` the statistics are constants, and only the direct path to dx is left. */                             \
     void batch_norm_planes_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const void *weight,             \
                                                        const void *bias, const float *mean, const float *v,            \
                                                        const float *d_mean, const float *d_v, void *dweight,           \
@@ -109,8 +109,9 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
             }                                                                                                          \
             if (!dx) continue;                                                                                         \
             COLUMN(mean_dz, training ? sum1[k] / m : 0.0)                                                              \
-            COLUMN(lift, training ? d_mean[c + k] / m : 0.0)                                                           \
-            COLUMN(slope, training ? (2.0 * d_v[c + k] - scale[k * s->width] * sum2[k] / squared[k]) / m : 0.0)        \
+            COLUMN(lift, training && d_mean ? d_mean[c + k] / m : 0.0)                                                 \
+            COLUMN(slope, !training ? 0.0                                                                              \
+                                    : ((d_v ? 2.0 * d_v[c + k] : 0.0) - scale[k * s->width] * sum2[k] / squared[k]) / m)\
             STRETCH ACTIVATION##_dx_##T(dy + at, x + at, dx + at, keep, centre, scale, shift, mean_dz, slope, lift,    \
                                         length);                                                                       \
         })                                                                                                             \

@@ -6,7 +6,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
-from manualnet.functional.arithmetic._operands import Like
+from manualnet.functional.arithmetic._operands import gradient, like
 
 
 def _pieces(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -40,7 +40,7 @@ class Maxout(Function):
     def setup_context(ctx, inputs, output):
         x, weight, bias = inputs
         _, winner = output
-        ctx.bias = Like.of(bias)
+        ctx.bias = like(bias)
         save(ctx, x, weight, winner)
 
     @staticmethod
@@ -57,7 +57,7 @@ class Maxout(Function):
         if ctx.needs_input_grad[1]:
             grad_weight = (grad_z.mT @ x.reshape(batch, features)).reshape(weight.shape)
         if ctx.needs_input_grad[2]:
-            grad_bias = ctx.bias.gradient(grad_z.reshape(batch, pieces, out))
+            grad_bias = gradient(grad_z.reshape(batch, pieces, out), ctx.bias)
         return grad_x, grad_weight, grad_bias
 
     @staticmethod

@@ -1,7 +1,5 @@
 """What the operations on two operands share: either may be a tensor or a number, and broadcasting is undone."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
@@ -13,18 +11,18 @@ from manualnet.native.product_sums import product_sums
 Number = bool | int | float
 
 
-class Like(NamedTuple):
-    """The shape and type that a gradient must come back in."""
+# The shape and type that a gradient must come back in. A plain tuple: a class of its own takes longer to make.
+Like = tuple[torch.Size, torch.dtype]
 
-    shape: torch.Size
-    dtype: torch.dtype
 
-    @classmethod
-    def of(cls, operand: Tensor | Number) -> "Like | None":
-        return cls(operand.shape, operand.dtype) if isinstance(operand, Tensor) else None
+def like(operand: Tensor | Number | None) -> Like | None:
+    return (operand.shape, operand.dtype) if isinstance(operand, Tensor) else None
 
-    def gradient(self, grad: Tensor) -> Tensor:
-        return cast(sum_to(grad, self.shape), self.dtype)
+
+def gradient(grad: Tensor, like: Like) -> Tensor:
+    """``grad`` summed over what broadcasting stretched, in the operand's type."""
+    shape, dtype = like
+    return cast(sum_to(grad, shape), dtype)
 
 
 def tangent(shape: torch.Size, *terms: Tensor | None) -> Tensor:
@@ -38,12 +36,13 @@ def tangent(shape: torch.Size, *terms: Tensor | None) -> Tensor:
 def times(grad: Tensor, factor: Tensor | Number, like: Like) -> Tensor:
     """grad · factor as a gradient of ``like``, rounded once: what is still to be summed is kept wide."""
     if isinstance(factor, int) and abs(factor) == 1:
-        grad = like.gradient(grad)
+        grad = gradient(grad, like)
         return grad if factor == 1 else -grad
-    if grad.shape != like.shape:
+    shape, dtype = like
+    if grad.shape != shape:
         if isinstance(factor, Tensor) and plain(grad, factor):
-            sums = product_sums(grad, factor, like.shape)
+            sums = product_sums(grad, factor, shape)
             if sums is not None:
-                return cast(sums, like.dtype)
+                return cast(sums, dtype)
         (grad,) = widen(grad)
-    return like.gradient(grad * factor)
+    return gradient(grad * factor, like)

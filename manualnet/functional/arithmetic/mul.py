@@ -5,7 +5,7 @@ from torch import Tensor
 
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save, wanted
-from manualnet.functional.arithmetic._operands import Like, Number, tangent, times
+from manualnet.functional.arithmetic._operands import Number, like, tangent, times
 
 
 class Mul(Function):
@@ -25,7 +25,7 @@ class Mul(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, y = inputs
-        ctx.x, ctx.y, ctx.out = Like.of(x), Like.of(y), output.shape
+        ctx.x, ctx.y, ctx.out = like(x), like(y), output.shape
         ctx.numbers = None if ctx.x else x, None if ctx.y else y
         save(ctx, x if ctx.x and wanted(ctx, 1) else None, y if ctx.y and wanted(ctx, 0) else None)
 

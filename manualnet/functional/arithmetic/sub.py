@@ -5,7 +5,7 @@ from torch import Tensor
 
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
-from manualnet.functional.arithmetic._operands import Like, Number, tangent, times
+from manualnet.functional.arithmetic._operands import Number, gradient, like, tangent, times
 
 
 class Sub(Function):
@@ -25,11 +25,11 @@ class Sub(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, y, ctx.alpha = inputs
-        ctx.x, ctx.y, ctx.out = Like.of(x), Like.of(y), output.shape
+        ctx.x, ctx.y, ctx.out = like(x), like(y), output.shape
 
     @staticmethod
     def backward(ctx, grad_out):
-        grad_x = ctx.x.gradient(grad_out) if ctx.needs_input_grad[0] else None
+        grad_x = gradient(grad_out, ctx.x) if ctx.needs_input_grad[0] else None
         grad_y = times(grad_out, -ctx.alpha, ctx.y) if ctx.needs_input_grad[1] else None
         return grad_x, grad_y, None
 

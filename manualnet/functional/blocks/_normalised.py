@@ -10,7 +10,7 @@ from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
 from manualnet.functional._plain import held, plain
-from manualnet.functional.layers._normalisation import channels, gradients, moments, normalise, tangents
+from manualnet.functional.layers._normalisation import channels, gradients, materialised, moments, normalise, tangents
 from manualnet.functional.layers.batch_norm import BatchNormTraining, batch_norm, check, track
 from manualnet.native import batch_norm as native
 
@@ -61,21 +61,24 @@ class Normalised(Function):
     setup_context = staticmethod(BatchNormTraining.setup_context)
 
     @classmethod
-    def backward(cls, ctx, grad_out, grad_mean, grad_v):
-        x, weight, bias, mean, v = ctx.saved_tensors
-        rest = mean, v, ctx.eps, (grad_mean, grad_v), ctx.needs_input_grad
-        if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors):
-            compiled = native.backward(grad_out, x, weight, bias, *rest, cls.name)
+    def backward(cls, ctx, grad_out, *of_statistics):
+        x, weight, bias, mean, v = saved = ctx.saved_tensors
+        if grad_out is not None and plain(grad_out, *of_statistics, *saved):
+            compiled = native.backward(grad_out, *saved, ctx.eps, of_statistics, ctx.needs_input_grad, cls.name)
             if compiled is not None:
                 return *compiled, None
+        grad_out, *of_statistics = materialised((grad_out, *of_statistics), (x, mean, v))
         wide_grad, wide = widen(grad_out, x)
         grad_z = cls.times_slope(wide_grad, cls.again(wide, weight, bias, mean, v, ctx.eps))
-        grad_x, grad_weight, grad_bias = gradients(grad_z, wide, weight, bias, *rest)
+        grad_x, grad_weight, grad_bias = gradients(
+            grad_z, wide, weight, bias, mean, v, ctx.eps, of_statistics, ctx.needs_input_grad
+        )
         return None if grad_x is None else grad_x.to(x.dtype), grad_weight, grad_bias, None
 
     @classmethod
     def jvp(cls, ctx, x_dot, weight_dot, bias_dot, _):
         x, weight, bias, mean, v = ctx.saved_tensors
+        (x_dot,) = materialised((x_dot,), (x,))
         wide_dot, wide = widen(x_dot, x)
         z_dot, mean_dot, v_dot = tangents(wide_dot, weight_dot, bias_dot, wide, weight, mean, v, ctx.eps)
         z = cls.again(wide, weight, bias, mean, v, ctx.eps)

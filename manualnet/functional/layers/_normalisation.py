@@ -57,6 +57,11 @@ def tangents(x_dot, weight_dot, bias_dot, x, weight, mean, v, eps):
     return y_dot.to(x.dtype), mean_dot, v_dot
 
 
+def materialised(directions: tuple[Tensor | None, ...], like: tuple[Tensor, ...]) -> list[Tensor]:
+    """Zeros for those that are not given."""
+    return [torch.zeros_like(t) if d is None else d for d, t in zip(directions, like, strict=True)]
+
+
 def axes_of(x: Tensor) -> list[int]:
     """All but the channel."""
     return [0, *range(2, x.dim())]

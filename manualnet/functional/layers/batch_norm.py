@@ -13,6 +13,7 @@ from manualnet.functional.layers._normalisation import (
     channels,
     count,
     gradients,
+    materialised,
     moments,
     normalise,
     tangents,
@@ -57,23 +58,27 @@ class BatchNormTraining(Function):
         x, weight, bias, ctx.eps = inputs
         _, mean, v = output
         save(ctx, x, weight, bias, mean, v)
+        # A first derivative asks nothing of μ and v: no zeros are made for their cotangents.
+        ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx, grad_out, grad_mean, grad_v):
-        x, weight, bias, mean, v = ctx.saved_tensors
-        statistics = mean, v, ctx.eps, (grad_mean, grad_v)
-        arguments = grad_out, x, weight, bias, *statistics, ctx.needs_input_grad
-        if plain(grad_out, grad_mean, grad_v, *ctx.saved_tensors):
-            compiled = native.backward(*arguments)
+    def backward(ctx, grad_out, *of_statistics):
+        x, weight, bias, mean, v = saved = ctx.saved_tensors
+        rest = x, weight, bias, mean, v, ctx.eps
+        if grad_out is not None and plain(grad_out, *of_statistics, *saved):
+            compiled = native.backward(grad_out, *rest, of_statistics, ctx.needs_input_grad)
             if compiled is not None:
                 return *compiled, None
-            if _batch_norm_fast.applies(x):
-                return *_batch_norm_fast.backward(*arguments), None
+        grad_out, *of_statistics = materialised((grad_out, *of_statistics), (x, mean, v))
+        arguments = grad_out, *rest, of_statistics, ctx.needs_input_grad
+        if plain(*arguments) and _batch_norm_fast.applies(x):
+            return *_batch_norm_fast.backward(*arguments), None
         return *gradients(*arguments), None
 
     @staticmethod
     def jvp(ctx, x_dot, weight_dot, bias_dot, _):
         x, weight, _, mean, v = ctx.saved_tensors
+        (x_dot,) = materialised((x_dot,), (x,))
         return tangents(x_dot, weight_dot, bias_dot, x, weight, mean, v, ctx.eps)
 
 

@@ -8,7 +8,7 @@ from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
 from manualnet.functional._shapes import as_rows
-from manualnet.functional.arithmetic._operands import Like
+from manualnet.functional.arithmetic._operands import gradient, like
 from manualnet.native.linear_weight import linear_weight, worth
 
 
@@ -33,7 +33,7 @@ class Linear(Function):
     def setup_context(ctx, inputs, output):
         x, weight, bias = inputs
         ctx.unit, ctx.weight_type = weight.dim() == 1, weight.dtype
-        ctx.bias = Like.of(bias)
+        ctx.bias = like(bias)
         save(ctx, x if wanted(ctx, 1) else None, weight if wanted(ctx, 0) else None)
 
     @staticmethod
@@ -49,7 +49,7 @@ class Linear(Function):
             grad_weight = _product(as_rows(g), as_rows(x), ctx.weight_type)
             grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
         if ctx.needs_input_grad[2]:
-            grad_bias = ctx.bias.gradient(grad_out)
+            grad_bias = gradient(grad_out, ctx.bias)
         return grad_x, grad_weight, grad_bias
 
     @staticmethod
