@@ -143,7 +143,7 @@ static void gather(double *sums, const shape *s) {
             set_parameter(s, dbias, c, sum_dz);                                                                        \
             mean_dz[c] = training ? (float)(sum_dz / m) : 0.0f;                                                        \
             slope[c] = training ? (float)(((d_v ? 2.0 * d_v[c] : 0.0) - scale[c] * sum_dzc / squared) / m) : 0.0f;     \
-            lift[c] = training && d_mean ? (float)(d_mean[c] / m) : 0.0f;                                              \
+            lift[c] = d_mean ? (float)(d_mean[c] / m) : 0.0f;                                                          \
         }                                                                                                              \
         free(sums);                                                                                                    \
         repeat(mean_dz, s);                                                                                            \

@@ -109,7 +109,7 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
             }                                                                                                          \
             if (!dx) continue;                                                                                         \
             COLUMN(mean_dz, training ? sum1[k] / m : 0.0)                                                              \
-            COLUMN(lift, training && d_mean ? d_mean[c + k] / m : 0.0)                                                 \
+            COLUMN(lift, d_mean ? d_mean[c + k] / m : 0.0)                                                             \
             COLUMN(slope, !training ? 0.0                                                                              \
                                     : ((d_v ? 2.0 * d_v[c + k] : 0.0) - scale[k * s->width] * sum2[k] / squared[k]) / m)\
             STRETCH ACTIVATION##_dx_##T(dy + at, x + at, dx + at, keep, centre, scale, shift, mean_dz, slope, lift,    \

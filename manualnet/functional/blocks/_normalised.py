@@ -61,18 +61,17 @@ class Normalised(Function):
     setup_context = staticmethod(BatchNormTraining.setup_context)
 
     @classmethod
-    def backward(cls, ctx, grad_out, *of_statistics):
-        x, weight, bias, mean, v = saved = ctx.saved_tensors
-        if grad_out is not None and plain(grad_out, *of_statistics, *saved):
-            compiled = native.backward(grad_out, *saved, ctx.eps, of_statistics, ctx.needs_input_grad, cls.name)
+    def backward(cls, ctx, grad_out, grad_mean, grad_v):
+        x, weight, bias, mean, v = ctx.saved_tensors
+        statistics, needs = (mean, v, ctx.eps), ctx.needs_input_grad
+        if grad_out is not None and plain(grad_out, grad_mean, grad_v, x, weight, bias, *statistics):
+            compiled = native.backward(grad_out, x, weight, bias, *statistics, (grad_mean, grad_v), needs, cls.name)
             if compiled is not None:
                 return *compiled, None
-        grad_out, *of_statistics = materialised((grad_out, *of_statistics), (x, mean, v))
-        wide_grad, wide = widen(grad_out, x)
+        g, *of_statistics = materialised((grad_out, grad_mean, grad_v), (x, mean, v))
+        wide_grad, wide = widen(g, x)
         grad_z = cls.times_slope(wide_grad, cls.again(wide, weight, bias, mean, v, ctx.eps))
-        grad_x, grad_weight, grad_bias = gradients(
-            grad_z, wide, weight, bias, mean, v, ctx.eps, of_statistics, ctx.needs_input_grad
-        )
+        grad_x, grad_weight, grad_bias = gradients(grad_z, wide, weight, bias, *statistics, of_statistics, needs)
         return None if grad_x is None else grad_x.to(x.dtype), grad_weight, grad_bias, None
 
     @classmethod

@@ -62,18 +62,17 @@ class BatchNormTraining(Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx, grad_out, *of_statistics):
-        x, weight, bias, mean, v = saved = ctx.saved_tensors
-        rest = x, weight, bias, mean, v, ctx.eps
-        if grad_out is not None and plain(grad_out, *of_statistics, *saved):
-            compiled = native.backward(grad_out, *rest, of_statistics, ctx.needs_input_grad)
+    def backward(ctx, grad_out, grad_mean, grad_v):
+        x, weight, bias, mean, v = ctx.saved_tensors
+        arguments = x, weight, bias, mean, v, ctx.eps
+        fast = plain(grad_out, grad_mean, grad_v, *arguments)
+        if fast and grad_out is not None:
+            compiled = native.backward(grad_out, *arguments, (grad_mean, grad_v), ctx.needs_input_grad)
             if compiled is not None:
                 return *compiled, None
-        grad_out, *of_statistics = materialised((grad_out, *of_statistics), (x, mean, v))
-        arguments = grad_out, *rest, of_statistics, ctx.needs_input_grad
-        if plain(*arguments) and _batch_norm_fast.applies(x):
-            return *_batch_norm_fast.backward(*arguments), None
-        return *gradients(*arguments), None
+        g, *of_statistics = materialised((grad_out, grad_mean, grad_v), (x, mean, v))
+        rule = _batch_norm_fast.backward if fast and _batch_norm_fast.applies(x) else gradients
+        return *rule(g, *arguments, of_statistics, ctx.needs_input_grad), None
 
     @staticmethod
     def jvp(ctx, x_dot, weight_dot, bias_dot, _):
