@@ -16,8 +16,8 @@ from manualnet.native.taps import Taps
 Pooled = tuple[Tensor, torch.Size]
 
 # Products from which on it is faster than PyTorch's kernel, and channels in and out: of fewer, which leave much of a
-# tile of 32 in and 16 out empty, only up to some products.
-_WORTH, _CHANNELS, _SHORT = 1 << 14, 24, 1 << 23
+# tile of 32 in and 16 out empty, only up to some products and pixels, or with pooling.
+_WORTH, _CHANNELS, _SHORT, _PIXELS = 1 << 14, 24, 1 << 23, 1 << 11
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry) -> Tensor | None:
@@ -25,13 +25,13 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry) -> Tensor 
 
     Shapes: x (N, C, H, W), weight (O, C, kernel height, 3), bias (O), the result (N, O, H', W').
     """
-    found = _convolved(x, x.shape, Taps.of(weight), bias, *geometry) if weight.is_cpu else None
+    found = _convolved(x, x.shape, weight, bias, *geometry)
     return found and found[0]
 
 
 def conv2d_max_pool2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry) -> tuple[Tensor, Any] | None:
     """The largest of each 2 × 2 window of the same, and its place there, row by row, as a byte."""
-    return _convolved(x, x.shape, Taps.of(weight), bias, *geometry, pooling=True) if weight.is_cpu else None
+    return _convolved(x, x.shape, weight, bias, *geometry, pooling=True)
 
 
 def conv2d_input(
@@ -42,19 +42,22 @@ def conv2d_input(
     With ``pooled``, ``grad_out`` is the cotangent of what :func:`conv2d_max_pool2d` gave.
     """
     place, size = pooled or (None, grad_out.shape[2:])
-    border = [k - 1 - p for k, p in zip(weight.shape[2:], padding, strict=True)]
-    shape = torch.Size((*grad_out.shape[:2], *size))
-    found = _convolved(grad_out, shape, Taps.turned(weight), None, stride, border, dilation, groups, place)
+    shape, (kh, kw), (ph, pw) = torch.Size((*grad_out.shape[:2], *size)), weight.shape[2:], padding
+    border = kh - 1 - ph, kw - 1 - pw
+    found = _convolved(grad_out, shape, weight, None, stride, border, dilation, groups, place, turned=True)
     return found and found[0]
 
 
 def _convolved(
-    x, shape, taps, bias, stride, padding, dilation, groups, chosen=None, *, pooling=False
+    x, shape, weight, bias, stride, padding, dilation, groups, chosen=None, *, pooling=False, turned=False
 ) -> tuple[Tensor, Any] | None:
     """The result of pictures of this shape, and which places it chose if it is pooled."""
-    if taps.dtype is not x.dtype or not _suits(x, shape, taps.shape, stride, padding, dilation, groups):
+    o, c, *kernel = weight.shape
+    size, pooled = (c, o, *kernel) if turned else (o, c, *kernel), pooling or chosen is not None
+    if not _suits(x, shape, size, stride, padding, dilation, groups, pooled) or not weight.is_cpu:
         return None
-    if not taps.bear(bias):
+    taps = Taps.turned(weight) if turned else Taps.of(weight)
+    if taps.dtype is not x.dtype or not taps.bear(bias):
         return None
     kernel = getattr(load("numbers.h", "tiles.h", "conv2d_tiles.c"), "conv2d_tiles", None)
     (n, c, *sides), (o, _, *taken) = shape, taps.shape
@@ -70,7 +73,7 @@ def _convolved(
     return None if failed else (y, chooses)
 
 
-def _suits(x: Tensor, shape, weight_shape, stride, padding, dilation, groups) -> bool:
+def _suits(x: Tensor, shape, weight_shape, stride, padding, dilation, groups, pooled: bool) -> bool:
     """Whether it is a convolution of pictures of this shape that is compiled, and large enough to gain by it."""
     if x.dtype is not torch.bfloat16 or x.dim() != 4:
         return False
@@ -78,7 +81,7 @@ def _suits(x: Tensor, shape, weight_shape, stride, padding, dilation, groups) ->
     products = shape.numel() * o * kernel[0] * 3
     return (
         products >= _WORTH
-        and (min(c, o) >= _CHANNELS or products < _SHORT)
+        and (min(c, o) >= _CHANNELS or pooled or (products < _SHORT and shape.numel() <= _PIXELS * c))
         and multiplies_tiles()
         and fits(x)
         and x.shape[1] == c

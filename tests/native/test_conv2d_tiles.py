@@ -276,8 +276,8 @@ ELSEWHERE = {
 def test_what_it_does_not_suit(monkeypatch, settings):
     monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
     x, weight, _, _ = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
-    assert native._suits(x, x.shape, weight.shape, *PLAIN.values())
-    assert not native._suits(x, x.shape, weight.shape, *(PLAIN | settings).values())
+    assert native._suits(x, x.shape, weight.shape, *PLAIN.values(), False)
+    assert not native._suits(x, x.shape, weight.shape, *(PLAIN | settings).values(), False)
 
 
 def test_which_tensors_it_suits(monkeypatch):
@@ -294,8 +294,9 @@ def test_which_tensors_it_suits(monkeypatch):
         "a bias of another type": (x, weight, bias.float()),
         "a bias of another shape": (x, weight, bias[:-1]),
         "other channels": (x, weight[:, :8], None),
-        "few channels in": (few, weight[:, :8], None),
-        "few channels out": (x.repeat(4, 1, 1, 1), weight[:8], None),
+        "few channels in, many pixels": (few[:9], weight[:, :8], None),
+        "few channels out, many pixels": (x[:9], weight[:8], None),
+        "few channels, many products": (few[:8], weight[:, :8].repeat(2, 1, 1, 1), None),
         "channels outermost": (x.contiguous(), weight, None),
         "small": (x[:1, :, :1, :1], weight, None),
         "another kernel": (x, weight[..., :2], None),
@@ -306,6 +307,7 @@ def test_which_tensors_it_suits(monkeypatch):
         assert _forward(*tensors, (1, 1)) is None, name
     assert not _Library.conv2d_tiles.called
     assert _forward(x, weight, bias, (1, 1)) is not None
-    assert _forward(few[:4], weight[:, :8], None, (1, 1)) is not None  # few products, too
+    assert _forward(few[:8], weight[:, :8], None, (1, 1)) is not None
+    assert native.conv2d_max_pool2d(few, weight[:, :8], None, STRIDE, (1, 1), DILATION, GROUPS) is not None
     monkeypatch.setattr(native, "multiplies_tiles", lambda: False)
     assert _forward(x, weight, bias, (1, 1)) is None

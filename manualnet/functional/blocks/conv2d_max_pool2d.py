@@ -1,12 +1,14 @@
 """Convolution and max pooling after it, as one operation."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from manualnet.functional._function import Function, save, wanted
 from manualnet.functional._plain import plain
+from manualnet.functional.layers import _conv2d_fast as fast_paths
 from manualnet.functional.layers._windows import Size2, gather, pair
 from manualnet.functional.layers.conv2d import (
     Conv2d,
@@ -19,6 +21,7 @@ from manualnet.functional.layers.conv2d import (
 )
 from manualnet.functional.layers.max_pool2d import MaxPool2d, unpool, windows_of
 from manualnet.native import conv2d_tiles, conv2d_weight
+from manualnet.native.windows import Windows
 
 
 class Conv2dMaxPool2d(Function):
@@ -39,19 +42,16 @@ class Conv2dMaxPool2d(Function):
     @staticmethod
     def forward(x, weight, bias, *settings):
         *geometry, window = settings
-        if window == (2, 2) and plain(x, weight, bias):
-            fast = conv2d_tiles.conv2d_max_pool2d(x, weight, bias, *geometry)
-            if fast is not None:
-                return fast
+        fast = fast_paths.forward_pooled(x, weight, bias, *geometry) if window == (2, 2) else None
+        if fast is not None:
+            return fast
         return MaxPool2d.forward(Conv2d.forward(x, weight, bias, *geometry), window, None, 0, 1, False, False)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, weight, _, *ctx.geometry, window = inputs
         ctx.x_shape, ctx.weight_shape = x.shape, weight.shape
-        sides = zip(x.shape[2:], weight.shape[2:], *ctx.geometry[:3], strict=True)
-        ctx.size = torch.Size(out_size(*side) for side in sides)
-        ctx.windows = windows_of((*x.shape[:2], *ctx.size), window, None, 0, 1, False)
+        ctx.size, ctx.windows = _pooled(x.shape, weight.shape, *ctx.geometry[:3], window)
         save(ctx, x if wanted(ctx, 1) else None, weight if wanted(ctx, 0) else None, output[1])
 
     @staticmethod
@@ -59,7 +59,8 @@ class Conv2dMaxPool2d(Function):
         x, weight, position = ctx.saved_tensors
         need_x, need_weight, need_bias, *_ = ctx.needs_input_grad
         grad_x, grad_weight = None, None
-        if plain(grad_out, x, weight) and _as_bytes(position, ctx.windows):
+        fast = plain(grad_out, x, weight)
+        if fast and fast_paths.tiled(grad_out) and _as_bytes(position, ctx.windows):
             settings = *ctx.geometry, (position, ctx.size)
             grad_x = conv2d_tiles.conv2d_input(grad_out, weight, *settings) if need_x else None
             grad_weight = conv2d_weight.conv2d_weight(grad_out, x, ctx.weight_shape, *settings) if need_weight else None
@@ -67,16 +68,31 @@ class Conv2dMaxPool2d(Function):
         if any(left):
             grad_z = unpool(grad_out, position, ctx.size, ctx.windows)
             if left[0]:
-                grad_x = input_gradient(grad_z, weight, ctx.x_shape, *ctx.geometry)
+                grad_x = input_gradient(fast, grad_z, weight, ctx.x_shape, *ctx.geometry)
             if left[1]:
-                grad_weight = weight_gradient(grad_z, x, ctx.weight_shape, *ctx.geometry)
-        grad_bias = bias_gradient(grad_out) if need_bias else None
+                grad_weight = weight_gradient(fast, grad_z, x, ctx.weight_shape, *ctx.geometry)
+        grad_bias = bias_gradient(fast, grad_out) if need_bias else None
         return grad_x, grad_weight, grad_bias, None, None, None, None, None
 
     @staticmethod
     def jvp(ctx, x_t, weight_t, bias_t, *_):
         x, weight, position = ctx.saved_tensors
         return gather(tangent(x, weight, x_t, weight_t, bias_t, ctx.geometry), position), None
+
+
+def _pooled(*settings) -> tuple[torch.Size, Windows | None]:
+    """The height and width of z, and its windows."""
+    try:
+        return _once(*settings)
+    except TypeError:  # a size that is a symbol has no hash
+        return _once.__wrapped__(*settings)
+
+
+@lru_cache
+def _once(x_shape, weight_shape, stride, padding, dilation, window) -> tuple[torch.Size, Windows | None]:
+    sides = zip(x_shape[2:], weight_shape[2:], stride, padding, dilation, strict=True)
+    size = torch.Size(out_size(*side) for side in sides)
+    return size, windows_of((*x_shape[:2], *size), window, None, 0, 1, False)
 
 
 def _as_bytes(position, windows) -> bool:

@@ -1,4 +1,7 @@
-"""Convolution's sums on the CPU without the detour by another convolution: compiled, or as matrix products."""
+"""Convolution's sums on the CPU without the detour by another convolution: compiled, or as matrix products.
+
+What the geometry tells is asked first: every question takes as long as a small convolution's tenth.
+"""
 
 from collections.abc import Callable
 
@@ -8,6 +11,7 @@ from torch import Tensor
 
 from manualnet.functional._chunks import rows
 from manualnet.functional._dtypes import HALF, cast
+from manualnet.functional._plain import plain
 from manualnet.native import conv2d_depthwise as depthwise
 from manualnet.native import conv2d_tiles as tiles
 from manualnet.native import conv2d_weight as native
@@ -18,27 +22,42 @@ from manualnet.native.product_sums import product_sums
 
 def forward(x, weight, bias, *geometry) -> Tensor | None:
     """y; None where PyTorch's kernel is as fast."""
+    if not _side_by_side(weight, *geometry) or not plain(x, weight, bias):
+        return None
     return _by(x).conv2d(x, weight, bias, *geometry)
+
+
+def forward_pooled(x, weight, bias, *geometry) -> tuple[Tensor, Tensor] | None:
+    """The largest y of each 2 × 2 window and its place there; None where nothing is compiled."""
+    if not tiled(x) or not _side_by_side(weight, *geometry) or not plain(x, weight, bias):
+        return None
+    return tiles.conv2d_max_pool2d(x, weight, bias, *geometry)
 
 
 def grad_x(grad_out, weight, *geometry) -> Tensor | None:
     """∂L/∂x; None where the transposed convolution is as fast."""
-    ways: tuple[Callable, ...] = (_grad_x_of_pixels, _grad_x_of_groups, _by(grad_out).conv2d_input)
-    return _first(ways, grad_out, weight, *geometry)
+    if not grad_out.is_cpu:
+        return None
+    if geometry[3] > 1:
+        return _grad_x_of_groups(grad_out, weight, *geometry)
+    if weight.shape[2:] == (1, 1):
+        return _grad_x_of_pixels(grad_out, weight, *geometry)
+    return _by(grad_out).conv2d_input(grad_out, weight, *geometry) if _side_by_side(weight, *geometry) else None
 
 
-def _first(ways: tuple[Callable, ...], *arguments) -> Tensor | None:
-    """What the first way gives that does not decline."""
-    for way in ways:
-        found = way(*arguments)
-        if found is not None:
-            return found
-    return None
+def _side_by_side(weight, stride, padding, dilation, groups) -> bool:
+    """Whether all channels of three neighbours in a row are summed at each place, as what is compiled does."""
+    return groups == 1 and weight.shape[3] == 3 and stride == dilation == (1, 1)
 
 
 def _by(x: Tensor):
     """What may be compiled for convolutions of this type."""
-    return tiles if x.dtype is torch.bfloat16 and multiplies_tiles() else winograd
+    return tiles if tiled(x) else winograd
+
+
+def tiled(x: Tensor) -> bool:
+    """Whether the processor multiplies tiles of this type."""
+    return x.dtype is torch.bfloat16 and multiplies_tiles()
 
 
 # Channels of a group from which on groups that are not compiled are taken one by one.
@@ -47,6 +66,8 @@ _APART = 8
 
 def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
     """∂L/∂w; None where a convolution is as fast."""
+    if not x.is_cpu:
+        return None
     geometry = stride, padding, dilation
     if groups == 1:
         return _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry)
@@ -57,6 +78,15 @@ def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) ->
     shape = torch.Size((weight_shape[0] // groups, *weight_shape[1:]))
     apart = zip(grad_out.chunk(groups, 1), x.chunk(groups, 1), strict=True)
     return torch.cat([_grad_weight_of_one_group(g, part, shape, *geometry) for g, part in apart])
+
+
+def _first(ways: tuple[Callable, ...], *arguments) -> Tensor | None:
+    """What the first way gives that does not decline."""
+    for way in ways:
+        found = way(*arguments)
+        if found is not None:
+            return found
+    return None
 
 
 # Cotangents from which on their sum is faster compiled.
@@ -120,7 +150,7 @@ def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, *_) -> Te
     """Σ g xᵀ over all pixels that are looked at; tiles sum pixels faster where those lie one after another."""
     if not _pixelwise(x, weight_shape[2:], padding):
         return None
-    if _by(x) is tiles and x.is_contiguous(memory_format=torch.channels_last):
+    if tiled(x) and x.is_contiguous(memory_format=torch.channels_last):
         return None
     x = x[:, :, :: stride[0], :: stride[1]]
     if x.is_contiguous() and grad_out.is_contiguous():

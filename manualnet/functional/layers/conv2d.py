@@ -33,7 +33,7 @@ class Conv2d(Function):
 
     @staticmethod
     def forward(x, weight, bias, *geometry):
-        y = fast_paths.forward(x, weight, bias, *geometry) if plain(x, weight, bias) else None
+        y = fast_paths.forward(x, weight, bias, *geometry)
         return torch_functional.conv2d(x, weight, bias, *geometry) if y is None else y
 
     @staticmethod
@@ -46,9 +46,10 @@ class Conv2d(Function):
     def backward(ctx, grad_out):
         x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias, *_ = ctx.needs_input_grad
-        grad_x = input_gradient(grad_out, weight, ctx.x_shape, *ctx.geometry) if need_x else None
-        grad_weight = weight_gradient(grad_out, x, ctx.weight_shape, *ctx.geometry) if need_weight else None
-        grad_bias = bias_gradient(grad_out) if need_bias else None
+        fast = plain(grad_out, x, weight)
+        grad_x = input_gradient(fast, grad_out, weight, ctx.x_shape, *ctx.geometry) if need_x else None
+        grad_weight = weight_gradient(fast, grad_out, x, ctx.weight_shape, *ctx.geometry) if need_weight else None
+        grad_bias = bias_gradient(fast, grad_out) if need_bias else None
         return grad_x, grad_weight, grad_bias, None, None, None, None
 
     @staticmethod
@@ -63,26 +64,22 @@ def tangent(x, weight, x_t, weight_t, bias_t, geometry):
     return y_t + torch_functional.conv2d(x, weight_t, None, *geometry)
 
 
-def input_gradient(grad_out, weight, x_shape, *geometry):
-    """∂L/∂x, of shape (N, C, H, W)."""
-    fast = fast_paths.grad_x(grad_out, weight, *geometry) if _alone(grad_out, weight) else None
-    return _transposed(grad_out, weight, x_shape, *geometry) if fast is None else fast
+def input_gradient(fast: bool, grad_out, weight, x_shape, *geometry):
+    """∂L/∂x, of shape (N, C, H, W); ``fast``: whether fast paths may run."""
+    found = fast_paths.grad_x(grad_out, weight, *geometry) if fast else None
+    return _transposed(grad_out, weight, x_shape, *geometry) if found is None else found
 
 
-def weight_gradient(grad_out, x, weight_shape, *geometry):
+def weight_gradient(fast: bool, grad_out, x, weight_shape, *geometry):
     """∂L/∂w, of shape (O, C / groups, kernel height, kernel width)."""
-    fast = fast_paths.grad_weight(grad_out, x, weight_shape, *geometry) if _alone(grad_out, x) else None
-    return _exchanged(grad_out, x, weight_shape, *geometry) if fast is None else fast
+    found = fast_paths.grad_weight(grad_out, x, weight_shape, *geometry) if fast else None
+    return _exchanged(grad_out, x, weight_shape, *geometry) if found is None else found
 
 
-def bias_gradient(grad_out):
+def bias_gradient(fast: bool, grad_out):
     """∂L/∂b, of shape (O)."""
-    fast = fast_paths.grad_bias(grad_out) if plain(grad_out) else None
-    return grad_out.sum((0, 2, 3)) if fast is None else fast
-
-
-def _alone(grad_out, other) -> bool:
-    return grad_out.device.type == "cpu" and plain(grad_out, other)
+    found = fast_paths.grad_bias(grad_out) if fast else None
+    return grad_out.sum((0, 2, 3)) if found is None else found
 
 
 def _transposed(grad_out, weight, x_shape, stride, padding, dilation, groups):
