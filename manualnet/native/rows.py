@@ -1,5 +1,7 @@
 """What depends on all of a row, along a last axis that lies together in memory, by ``rows.c``."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -43,15 +45,17 @@ def triplet(a: Tensor, p: Tensor, n: Tensor, margin: float) -> Tensor:
     return losses
 
 
-def scaled_difference(each: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """(u - v) times one number a row, in float32."""
-    out, each = torch.empty_like(u), each.contiguous()
-    _run("scaled_difference", u, v, each, out)
-    return out
+def triplet_backward(
+    a: Tensor, p: Tensor, n: Tensor, each: Tensor, margin: float, needs: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """Its gradients as far as they are needed, for the cotangents ``each``, one number or one a row, in float32."""
+    grads = [torch.empty_like(t) if needed else None for t, needed in zip((a, p, n), needs, strict=True)]
+    _run("triplet_backward", a, p, n, each.contiguous(), *grads, settings=(float(margin),), step=(each.dim(),))
+    return grads
 
 
-def _run(name: str, *tensors: Tensor, settings: tuple = (), step: tuple = ()) -> None:
-    first = tensors[0]
+def _run(name: str, *tensors: Tensor | None, settings: tuple = (), step: tuple = ()) -> None:
+    first: Any = tensors[0]
     columns = first.shape[-1]
     sizes = first.numel() // columns, columns
     kernel = getattr(_library(), f"{name}_{NAMES[first.dtype]}")

@@ -102,7 +102,7 @@ PATHS = {
     "triplet_loss": (
         lambda x: F.triplet_loss(x, 2 * x.detach(), -x.detach()),
         [(40, 10)],
-        ("native.rows", "scaled_difference"),
+        ("native.rows", "triplet_backward"),
         None,
     ),
     "nll_loss": (

@@ -9,7 +9,6 @@ from manualnet.functional._fused import fused, summed
 from manualnet.functional._shapes import sum_to
 from manualnet.functional.losses._pairs import check_pair, difference, rounded, total_weight
 from manualnet.functional.losses._reduce import divisor, reduced, resolve, share
-from manualnet.native.elementwise import SOME
 
 
 @summed("fabsf(x - t) * (1 / count)")
@@ -18,7 +17,7 @@ def _distances(x: Tensor, t: Tensor, count: int) -> Tensor:
     return total if count == 1 else total / count  # a sum of integers stays one
 
 
-@fused("sign(x - t) * (each / count)", least=SOME)
+@fused("sign(x - t) * (each / count)")
 def _slope(x: Tensor, t: Tensor, each: Tensor, count: Tensor | int) -> Tensor:
     return difference(x, t).sign() * (widen(each)[0] / count)
 

@@ -8,7 +8,6 @@ from manualnet.functional._fused import fused, summed
 from manualnet.functional._shapes import sum_to
 from manualnet.functional.losses._pairs import check_pair, difference, rounded, total_weight
 from manualnet.functional.losses._reduce import divisor, reduced, resolve, share
-from manualnet.native.elementwise import SOME
 
 
 @summed("(x - t) * (x - t) * (1 / count)")
@@ -16,7 +15,7 @@ def _squares(x: Tensor, t: Tensor, count: int) -> Tensor:
     return difference(x, t).square().sum() / count
 
 
-@fused("2 * (x - t) * (each / count)", least=SOME)
+@fused("2 * (x - t) * (each / count)")
 def _slope(x: Tensor, t: Tensor, each: Tensor, count: Tensor | int) -> Tensor:
     return 2 * difference(x, t) * (widen(each)[0] / count)
 

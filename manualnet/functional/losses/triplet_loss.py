@@ -42,12 +42,14 @@ class TripletLoss(Function):
     @staticmethod
     def backward(ctx, grad_out):
         a, p, n = ctx.saved_tensors
-        brackets = TripletLoss.brackets(a, p, n, ctx.margin)
-        each = 2 * share(grad_out, ctx.reduction, brackets.numel()) * violated(brackets)
-        needs_a, needs_p, needs_n, *_ = ctx.needs_input_grad
-        grad_a = _rows_times(each, n, p).to(a.dtype) if needs_a else None
-        grad_p = _rows_times(each, p, a).to(p.dtype) if needs_p else None
-        grad_n = _rows_times(each, a, n).to(n.dtype) if needs_n else None
+        needs = ctx.needs_input_grad[:3]
+        (each,) = widen(share(grad_out, ctx.reduction, a.shape[:-1].numel()))
+        if rows.applies(a, p, n) and plain(grad_out, a, p, n):
+            return *rows.triplet_backward(a, p, n, each, ctx.margin, needs), None, None
+        each = 2 * each * violated(TripletLoss.brackets(a, p, n, ctx.margin))
+        grad_a = _rows_times(each, n, p).to(a.dtype) if needs[0] else None
+        grad_p = _rows_times(each, p, a).to(p.dtype) if needs[1] else None
+        grad_n = _rows_times(each, a, n).to(n.dtype) if needs[2] else None
         return grad_a, grad_p, grad_n, None, None
 
     @staticmethod
@@ -62,8 +64,6 @@ class TripletLoss(Function):
 
 def _rows_times(each: Tensor, u: Tensor, v: Tensor) -> Tensor:
     """u - v, every row times its number."""
-    if rows.applies(u, v) and plain(each, u, v):
-        return rows.scaled_difference(each, u, v)
     u, v = widen(u, v)
     return each.unsqueeze(-1) * (u - v)
 
