@@ -1,4 +1,6 @@
-"""The gradients of PReLU with a slope a channel, by ``prelu.c``."""
+"""The gradients of PReLU, by ``prelu.c``."""
+
+import math
 
 import torch
 from torch import Tensor
@@ -8,13 +10,15 @@ from manualnet.native.call import NAMES, along, call, fits, laid_like, threads_f
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 9
+# Of an array with one slope, if its number of elements has so many parts.
+_PIECES = 1 << 4
 
 
 def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor] | None:
-    """∂L/∂x and ∂L/∂a, for slopes (C) along axis 1; None where another way must be gone."""
-    if x.numel() < _WORTH or x.dim() < 2 or not fits(x) or grad_out.dtype is not x.dtype:
+    """∂L/∂x and ∂L/∂a, for one slope or slopes (C) along axis 1; None where another way must be gone."""
+    if x.numel() < _WORTH or not fits(x) or grad_out.dtype is not x.dtype:
         return None
-    sizes = along(x, 1)
+    sizes = _pieces(x) if weight.numel() == 1 else along(x, 1)
     kernel = getattr(load("numbers.h", "share.h", "totals.h", "prelu.c"), f"prelu_backward_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
         return None
@@ -22,3 +26,11 @@ def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor,
     slopes = weight.float().contiguous()
     failed = call(kernel, laid_like(grad_out, x), x, slopes, grad_x, grad_weight, *sizes, threads_for(x.numel()))
     return None if failed else (grad_x, grad_weight.to(weight.dtype))
+
+
+def _pieces(x: Tensor) -> tuple[int, int, int] | None:
+    """A dense array as pieces of one channel, some for each thread; None for another."""
+    if not (x.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(x)):
+        return None
+    count = math.gcd(x.numel(), _PIECES)
+    return count, 1, x.numel() // count

@@ -88,7 +88,7 @@ PATHS = {
     "prelu, a slope a channel": (F.prelu, [(4, 8, 16, 16), (8,)], ("native.prelu", "load"), None),
     "mul": (F.mul, [(80, 64), (64,)], ("native.product_sums", "load"), None),
     "gelu": (F.gelu, [(4, 8, 16, 16)], ("native.elementwise", "run"), None),
-    "prelu": (F.prelu, [(4, 8, 16, 16), (1,)], ("native.sums", "run"), None),
+    "prelu": (F.prelu, [(4, 8, 16, 16), (1,)], ("native.prelu", "load"), None),
     "softmax": (lambda x: F.softmax(x, 1), [(40, 10)], ("native.softmax", "_library"), None),
     "log_softmax": (lambda x: F.log_softmax(x, 1), [(40, 10)], ("native.softmax", "_library"), None),
     "hinge_loss": (lambda x: F.hinge_loss(x, TARGET.to(x.device)), [(40, 10)], ("native.rows", "hinge_backward"), None),

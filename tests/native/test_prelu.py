@@ -1,4 +1,4 @@
-"""The compiled gradients of PReLU with a slope a channel equal their formula, in double precision."""
+"""The compiled gradients of PReLU equal their formula, in double precision."""
 
 import pytest
 import torch
@@ -55,6 +55,43 @@ def test_layouts(layout, of_g):
     ours = _check(layout(x), normal(20, seed=3), of_g(g))
     assert ours[0].stride() == layout(x).stride()
     _check(layout(x), normal(20, seed=3), g[:1, :1, :1, :1].expand_as(g))
+
+
+ONE = {"odd": (501, 3), "sixteenths": (32, 33), "a vector": (513,), "long": (3, 40_001), "even": (2, 40_000)}
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("of_weight", [(1,), ()], ids=str)
+@threaded(ONE, ["long", "even"])
+def test_one_slope(monkeypatch, dtype, of_weight, shape, threads):
+    ran = counted(monkeypatch, native, "prelu_backward")
+    x, g = (normal(*shape, seed=seed, dtype=dtype) for seed in (1, 2))
+    leaves = [t.requires_grad_() for t in (x, normal(*of_weight, seed=3, dtype=dtype))]
+    with using(threads):
+        grads = torch.autograd.grad(F.prelu(*leaves), leaves, g)
+    assert ran[0][0] is grads[0]
+    wide = [t.detach().double().requires_grad_() for t in leaves]
+    exact = torch.autograd.grad(torch.nn.functional.prelu(*wide), wide, g.double())
+    unit = torch.finfo(dtype).eps
+    for grad, e, absolute in zip(grads, exact, (0, 2**-22 * x.numel() ** 0.5), strict=True):
+        assert (grad.dtype, grad.shape) == (dtype, e.shape)
+        assert ((grad.double() - e).abs() <= unit * e.abs() + absolute).all()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_one_slope_for_an_array_in_any_layout(monkeypatch, layout):
+    ran = counted(monkeypatch, native, "prelu_backward")
+    x, g = (normal(3, 20, 9, 8, seed=seed) for seed in (1, 2))
+    weight = normal(1, seed=3)
+    grads = _gradients(F.prelu, layout(x), weight, g)
+    for ours, plain in zip(grads, _gradients(F.prelu, x, weight, g), strict=True):
+        torch.testing.assert_close(ours, plain)
+    assert grads[0].stride() == layout(x).stride()
+    with_gaps = _gradients(F.prelu, x[..., ::2], weight, g[..., ::2])
+    exact = _gradients(torch.nn.functional.prelu, x[..., ::2].double(), weight.double(), g[..., ::2].double())
+    for ours, e in zip(with_gaps, exact, strict=True):
+        torch.testing.assert_close(ours.double(), e, rtol=1e-5, atol=1e-5)
+    assert [pair is None for pair in ran] == [False, False, True]
 
 
 def test_the_kink_and_nan_have_the_slope_below():

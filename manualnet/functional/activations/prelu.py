@@ -6,7 +6,6 @@ from torch import Tensor
 from manualnet.functional._dtypes import autocast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
-from manualnet.functional._fused import fused, summed
 from manualnet.functional._plain import plain
 from manualnet.functional._shapes import sum_to
 from manualnet.native import prelu as native
@@ -15,17 +14,6 @@ from manualnet.native import prelu as native
 def _per_channel(weight: Tensor, x: Tensor) -> Tensor:
     """The slopes, one or one a channel, in a shape that broadcasts along axis 1 of x."""
     return weight.reshape(-1, *[1] * (x.dim() - 2)) if x.dim() else weight.reshape(())
-
-
-@fused("x > 0 ? g : a * g")
-def _times_slope(g: Tensor, x: Tensor, a: Tensor | float) -> Tensor:
-    return torch.where(x > 0, g, a * g)
-
-
-@summed("x > 0 ? 0 : x * g")
-def _below(x: Tensor, g: Tensor) -> Tensor:
-    wide_x, wide_g = widen(x, g)
-    return torch.where(x > 0, 0, wide_x * wide_g).sum()
 
 
 class PReLU(Function):
@@ -50,21 +38,17 @@ class PReLU(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, weight = ctx.saved_tensors
-        one = weight.numel() == 1
-        compiled = native.prelu_backward(grad_out, x, weight) if not one and plain(grad_out, x, weight) else None
+        compiled = native.prelu_backward(grad_out, x, weight) if plain(grad_out, x, weight) else None
         if compiled is not None:
             return compiled
-        slopes = weight.reshape(()) if one else _per_channel(weight, x)
+        slopes = _per_channel(weight, x)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
-            grad_x = _times_slope(grad_out, x, slopes)
+            grad_x = torch.where(x > 0, grad_out, slopes * grad_out)
         if ctx.needs_input_grad[1]:
-            if one:
-                grad_weight = _below(x, grad_out)
-            else:
-                wide_grad, wide_x = widen(grad_out, x)
-                grad_weight = sum_to(torch.where(x > 0, 0, wide_x * wide_grad), slopes.shape)
-            grad_weight = grad_weight.reshape(weight.shape).to(weight.dtype)
+            wide_grad, wide_x = widen(grad_out, x)
+            below = torch.where(x > 0, 0, wide_x * wide_grad)
+            grad_weight = sum_to(below, slopes.shape).reshape(weight.shape).to(weight.dtype)
         return grad_x, grad_weight
 
     @staticmethod
