@@ -27,7 +27,8 @@ def cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 def widen(*tensors) -> tuple:
     """Half-precision tensors as float32, so that a rule of several steps rounds once, at its end; None stays None."""
-    return tuple(t.float() if t is not None and t.dtype in HALF else t for t in tensors)
+    # A list, because a generator is resumed for each.
+    return tuple([t.float() if t is not None and t.dtype in HALF else t for t in tensors])
 
 
 def autocast(name: str, *tensors):

@@ -59,9 +59,14 @@ def cross_entropy_backward(
     return grad_x
 
 
+def worth(x: Tensor) -> bool:
+    """Whether :func:`nll_loss` is for so many: of fewer, PyTorch's is as fast."""
+    return x.numel() >= _MANY and fits(x)
+
+
 def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor | None:
     """-w x at the target in float32, of (N, C, …) and targets (N, …); None where another way must be gone."""
-    if x.numel() < _MANY or not fits(x) or not x.is_contiguous():
+    if not x.is_contiguous():
         return None
     kernel = getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
     if kernel is None:

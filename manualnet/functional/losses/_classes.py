@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from manualnet.functional._dtypes import cast
 from manualnet.functional._plain import readable
 from manualnet.functional.losses._reduce import reduced
 
@@ -21,23 +22,24 @@ def check_classes(input: Tensor, target: Tensor, weight: Tensor | None = None) -
 
     The values of ``target`` are another matter: see :func:`refuse_beyond`.
     """
-    if input.dim() == 0:
+    axes = input.dim()
+    if axes == 0:
         raise ValueError("input must have a dimension of classes: (C,) or (N, C, ...), but got a single number")
-    if input.dim() == 1 and target.shape == (1,):
+    if axes == 1 and target.shape == (1,):
         target = target.reshape(())
-    if (input.dim() > 1 and target.shape[:1] != input.shape[:1]) or input.dim() == target.dim() == 1:
+    if (axes > 1 and target.shape[:1] != input.shape[:1]) or axes == target.dim() == 1:
         raise ValueError(f"input {tuple(input.shape)} needs one target per example, but got {tuple(target.shape)}")
-    expected = (*input.shape[:1], *input.shape[2:]) if input.dim() > 1 else ()
+    expected = (*input.shape[:1], *input.shape[2:]) if axes > 1 else ()
     if target.shape != expected:
         raise RuntimeError(f"target must have shape {tuple(expected)}, but got {tuple(target.shape)}")
-    if target.dtype != torch.int64 and (target.dtype != torch.uint8 or input.dim() > 2):
+    if target.dtype != torch.int64 and (target.dtype != torch.uint8 or axes > 2):
         raise RuntimeError(
             "class indices must be of torch.int64, or of torch.uint8 where input has at most two dimensions, "
             f"but got {target.dtype}"
         )
     if not input.is_floating_point():
         raise NotImplementedError(f"input must be of floating point, but got {input.dtype}")
-    target = target.long()
+    target = cast(target, torch.int64)
     if weight is not None:
         classes = input.shape[class_axis(input)]
         if weight.shape != (classes,):

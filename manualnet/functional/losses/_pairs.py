@@ -20,7 +20,7 @@ def difference(x: Tensor, target: Tensor) -> Tensor:
 
 
 def common_type(*tensors: Tensor | None) -> torch.dtype:
-    return reduce(torch.promote_types, (t.dtype for t in tensors if t is not None))
+    return reduce(torch.promote_types, [t.dtype for t in tensors if t is not None])
 
 
 def rounded(value: Tensor, *tensors: Tensor | None) -> Tensor:
