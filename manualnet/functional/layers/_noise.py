@@ -1,6 +1,5 @@
 """What dropout and stochastic depth share: multiplying by a drawn tensor."""
 
-import torch
 from torch import Tensor
 
 from manualnet.functional._function import Function, save
@@ -37,7 +36,4 @@ class MultiplyNoise(Function):
 
 def scaled_mask(noise: Tensor, p: float) -> Tensor:
     """``noise`` filled with 0 (probability p) and 1 / (1 - p), so that its mean is 1; p = 1 gives 0."""
-    with torch.no_grad():
-        if p == 1:
-            return noise.zero_()
-        return noise.bernoulli_(1 - p).div_(1 - p)
+    return noise.zero_() if p == 1 else noise.bernoulli_(1 - p).div_(1 - p)
