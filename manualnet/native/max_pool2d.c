@@ -8,7 +8,13 @@
 
 #include <stdlib.h>
 
-enum { BLOCK = 128, FULL = 32 };
+// SECOND is which of two neighbours has the upper bits of the pair.
+enum { BLOCK = 128, FULL = 32, SECOND = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ };
+
+typedef uint32_t __attribute__((may_alias)) bits_float;
+typedef uint16_t __attribute__((may_alias)) bits_bfloat16;
+typedef uint64_t __attribute__((may_alias, aligned(4))) pair_float;
+typedef uint32_t __attribute__((may_alias, aligned(2))) pair_bfloat16;
 
 typedef struct {
     long n, c, h, w, oh, ow, kh, kw, sh, sw, ph, pw;
@@ -33,6 +39,8 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
             for (long q = begin; q < end; q++) to[q] = get_##T(x[2 * q]);                                              \
         else if (channels == step)                                                                                     \
             for (long b = begin * step; b < end * step; b++) to[b] = get_##T(x[b]);                                    \
+        else if (channels == 1)                                                                                        \
+            for (long q = begin; q < end; q++) to[q] = get_##T(x[q * step]);                                           \
         else                                                                                                           \
             for (long q = begin; q < end; q++)                                                                         \
                 for (long c = 0; c < channels; c++) to[q * channels + c] = get_##T(x[q * step + c]);                   \
@@ -87,20 +95,40 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
+    /* A row of windows of 2 x 2 in a plane: each dy is half of a pair of neighbours, in the upper or lower row. */    \
+    static inline void squares_##T(const bits_##T *restrict dy, const uint8_t *restrict place,                         \
+                                   pair_##T *restrict top, pair_##T *restrict below, long windows) {                   \
+        for (long q = 0; q < windows; q++) {                                                                           \
+            /* Without a branch, which would be guessed wrong every other time. */                                     \
+            const pair_##T pair = (pair_##T)dy[q] << ((place[q] % 2 == SECOND) * 8 * sizeof(T));                       \
+            const pair_##T upper = (pair_##T)(place[q] / 2) - 1;                                                       \
+            top[q] = pair & upper;                                                                                     \
+            below[q] = pair & ~upper;                                                                                  \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
     /* Every dy laid where its y came from, zeros everywhere else. */                                                  \
     static void lay_##T(const T *restrict dy, const uint8_t *restrict place, T *restrict dx, const long *elements,     \
                         const shape *s, long threads) {                                                                \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n * s->oh)                                                                                        \
-            const int wide = s->c % FULL == 0;                                                                         \
+            const int wide = s->c % FULL == 0, squares = s->c == 1 && s->kh == 2 && s->kw == 2;                        \
             for (long row = first; row < last; row++) {                                                                \
                 T *top = dx + (row / s->oh * s->h + row % s->oh * s->kh) * s->w * s->c;                                \
                 /* Beyond the last whole window, or everywhere. */                                                     \
-                const long done = wide ? s->ow * s->kw : 0;                                                            \
-                for (long r = 0; r < s->kh; r++)                                                                       \
-                    memset(top + (r * s->w + done) * s->c, 0, (s->w - done) * s->c * sizeof(T));                       \
+                const long done = s->ow * s->kw;                                                                       \
+                if (!wide && !squares)                                                                                 \
+                    memset(top, 0, s->kh * s->w * s->c * sizeof(T));                                                   \
+                else if (done < s->w)                                                                                  \
+                    for (long r = 0; r < s->kh; r++)                                                                   \
+                        memset(top + (r * s->w + done) * s->c, 0, (s->w - done) * s->c * sizeof(T));                   \
                 if (row % s->oh == s->oh - 1)                                                                          \
                     memset(top + s->kh * s->w * s->c, 0, (s->h - s->oh * s->kh) * s->w * s->c * sizeof(T));            \
+                if (squares) {                                                                                         \
+                    squares_##T((const void *)(dy + row * s->ow), place + row * s->ow, (void *)top,                    \
+                                (void *)(top + s->w), s->ow);                                                          \
+                    continue;                                                                                          \
+                }                                                                                                      \
                 for (long q = 0, b = row * s->ow * s->c; q < s->ow; q++, b += s->c, top += s->kw * s->c)               \
                     if (wide)                                                                                          \
                         for (int k = 0; k < s->kh * s->kw; k++)                                                        \
@@ -116,22 +144,24 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
     static int add_##T(const T *restrict dy, const uint8_t *restrict place, T *restrict dx, const long *elements,      \
                        const shape *s, long threads) {                                                                 \
         const long size = s->h * s->w * s->c;                                                                          \
-        float *sums = malloc(threads * size * sizeof(float));                                                          \
+        /* Floats are summed where they belong. */                                                                     \
+        const int there = sizeof(T) == sizeof(float);                                                                  \
+        float *sums = there ? (float *)dx : malloc(threads * size * sizeof(float));                                    \
         if (!sums) return 1;                                                                                           \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n)                                                                                                \
-            float *sum = sums + omp_get_thread_num() * size;                                                           \
             for (long i = first; i < last; i++) {                                                                      \
+                float *restrict sum = sums + (there ? i : omp_get_thread_num()) * size;                                \
                 memset(sum, 0, size * sizeof(float));                                                                  \
                 for (long row = 0, b = i * s->oh * s->ow * s->c; row < s->oh; row++)                                   \
                     for (long q = 0; q < s->ow; q++, b += s->c) {                                                      \
                         const long top = ((row * s->sh - s->ph) * s->w + q * s->sw - s->pw) * s->c;                    \
                         for (long c = 0; c < s->c; c++) sum[top + elements[place[b + c]] + c] += get_##T(dy[b + c]);   \
                     }                                                                                                  \
-                for (long k = 0; k < size; k++) dx[i * size + k] = put_##T(sum[k]);                                    \
+                for (long k = 0; k < size && !there; k++) dx[i * size + k] = put_##T(sum[k]);                          \
             }                                                                                                          \
         }                                                                                                              \
-        free(sums);                                                                                                    \
+        if (!there) free(sums);                                                                                        \
         return 0;                                                                                                      \
     }                                                                                                                  \
                                                                                                                        \

@@ -64,7 +64,10 @@ def test_shapes(ran, shape, dtype, threads):
     _equal(ours, _run(torch.nn.functional.max_pool2d, x, window))
 
 
-@threaded({**SHAPES, "few channels": (40, 3, 10, 12, (2, 2))}, ["rests", "one row of windows", "few channels"])
+PLANES = {**SHAPES, "few channels": (40, 3, 10, 12, (2, 2)), "squares and rests": (3, 7, 11, 85, (2, 2))}
+
+
+@threaded(PLANES, ["rests", "one row of windows", "few channels", "squares and rests"])
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 def test_channels_first(shape, dtype, threads):
     *size, window = shape

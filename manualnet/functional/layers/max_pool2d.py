@@ -70,8 +70,12 @@ def unpool(grad_out, position, size, windows):
 def windows_of(shape, *settings) -> Windows | None:
     """Where the windows of pictures lie, unless they are dilated or make no sense."""
     try:
-        return _windows(shape, *[tuple(s) if isinstance(s, list) else s for s in settings])
-    except TypeError:  # a size that is a symbol has no hash: nothing is compiled for it
+        return _windows(shape, *settings)
+    except TypeError:  # a list has no hash
+        with_hash = [tuple(s) if isinstance(s, list) else s for s in settings]
+    try:
+        return _windows(shape, *with_hash)
+    except TypeError:  # nor has a size that is a symbol: nothing is compiled for it
         return None
 
 
