@@ -75,19 +75,16 @@ def backward(
 
 def track(running: tuple[Tensor, Tensor], batch: tuple[Tensor, Tensor], momentum: float, share: float) -> bool:
     """Move mean and variance towards the batch's, in place, by ``momentum`` and ``share``; False if left undone."""
-    tensors = (*running, *batch)
-    types = [t.dtype for t in tensors]
-    if types[0] not in NAMES or types[1] is not types[0] or types[2:] != [torch.float32] * 2:
+    (mean, v), dtype = running, running[0].dtype
+    if not (fits(mean) and v.is_cpu and mean.is_contiguous() and v.is_contiguous()):
         return False
-    for t in tensors:
-        if not (t.is_cpu and t.is_contiguous()):
-            return False
-    # Tensors of inference mode have no version to be raised.
-    library = None if running[0].is_inference() or running[1].is_inference() else _library("")
+    # Tensors of inference mode have no version to be raised. The batch's two are made alike.
+    if v.dtype is not dtype or batch[0].dtype is not torch.float32 or mean.is_inference() or v.is_inference():
+        return False
+    library = _library("")
     if library is None:
         return False
-    kernel = getattr(library, f"batch_norm_track_{NAMES[types[0]]}")
-    call(kernel, *tensors, running[0].numel(), float(momentum), share)
+    call(getattr(library, f"batch_norm_track_{NAMES[dtype]}"), mean, v, *batch, mean.numel(), float(momentum), share)
     # Whoever saved them for a backward pass must learn that they have changed.
     torch.autograd.graph.increment_version(running)
     return True

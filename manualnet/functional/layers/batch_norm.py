@@ -11,7 +11,6 @@ from manualnet.functional.layers import _batch_norm_fast
 from manualnet.functional.layers._normalisation import (
     axes_of,
     channels,
-    count,
     gradients,
     materialised,
     moments,
@@ -217,10 +216,11 @@ def track(x, running_mean, running_var, mean, v, momentum) -> None:
     """Move the running statistics, if there are any, towards those of the batch ``x``."""
     if running_mean is None or not x.numel():
         return
-    m = count(x)
+    m = x.numel() // x.shape[1]
     share = momentum * (m / (m - 1))
     running, batch = (running_mean, running_var), (mean, v)
-    if not (held(*running, *batch) and native.track(running, batch, momentum, share)):
+    # What mean is, variance is too.
+    if not (held(running_mean, running_var, mean) and native.track(running, batch, momentum, share)):
         with torch.no_grad():
             _Track.apply(*running, *batch, momentum, share)
 
