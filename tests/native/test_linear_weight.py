@@ -152,3 +152,10 @@ def test_it_leaves_a_graph_that_is_recorded_alone(monkeypatch, dtype):
     for recorded in (False, True):
         torch.autograd.grad(y, weight, torch.ones_like(y), create_graph=recorded, retain_graph=True)
         assert len(ran) == 1
+
+
+@pytest.mark.parametrize("tiles", [False, True])
+def test_in_float32_it_is_for_processors_without_tiles(monkeypatch, tiles):
+    monkeypatch.setattr(native, "multiplies_tiles", lambda: tiles)
+    g, x = torch.randn(500, 10), torch.randn(500, 3072)
+    assert worth(g, x, g.dtype) != tiles
