@@ -8,6 +8,7 @@ from torch import Tensor
 
 HALF = (torch.float16, torch.bfloat16)
 _FLOATS: tuple[torch.dtype, ...] = (torch.float32, *HALF)
+_NONE: tuple[torch.dtype, ...] = ()
 
 # PyTorch's autocast lists, restricted to what manualnet has. The composed losses (hinge, triplet …) follow
 # PyTorch's losses. Sources: aten/src/ATen/autocast_mode.h and the "Op Eligibility" page of torch.amp.
@@ -39,25 +40,28 @@ def autocast(name: str, *tensors):
     """
     if not torch._C._is_any_autocast_enabled():
         return tensors
-    types = [autocast_type(name, t) for t in tensors]
-    return tuple(t if dtype is None else t.to(dtype) for t, dtype in zip(tensors, types, strict=True))
+    given, device, dtype, eligible = [], None, None, _NONE
+    for t in tensors:
+        if isinstance(t, Tensor):
+            # Mostly all are on one device: it is asked once, because each question takes its time.
+            if t.device != device:
+                device = t.device
+                dtype, eligible = _target(name, device.type)
+            if t.dtype in eligible and t.dtype is not dtype:
+                t = t.to(dtype)
+        given.append(t)
+    return given
 
 
-def autocast_type(name: str, tensor) -> torch.dtype | None:
-    """The type that autocast would give ``tensor`` as an argument of ``name``; None where it stays as it is."""
-    if not isinstance(tensor, Tensor):
-        return None
-    device = tensor.device.type
+def _target(name: str, device: str) -> tuple[torch.dtype | None, tuple[torch.dtype, ...]]:
+    """The type that autocast would give the arguments of ``name`` on this device, and which types it would change."""
     # The meta device has no autocast.
-    if not _has_autocast(device) or not torch.is_autocast_enabled(device):
-        return None
-    if name in _TO_HALF.get(device, _PRODUCTS):
-        dtype, eligible = torch.get_autocast_dtype(device), _FLOATS
-    elif name in _TO_FLOAT32.get(device, _LOSSES):
-        dtype, eligible = torch.float32, HALF
-    else:
-        return None
-    return dtype if tensor.dtype is not dtype and tensor.dtype in eligible else None
+    if _has_autocast(device) and torch.is_autocast_enabled(device):
+        if name in _TO_HALF.get(device, _PRODUCTS):
+            return torch.get_autocast_dtype(device), _FLOATS
+        if name in _TO_FLOAT32.get(device, _LOSSES):
+            return torch.float32, HALF
+    return None, _NONE
 
 
 _has_autocast = cache(torch.amp.is_autocast_available)
