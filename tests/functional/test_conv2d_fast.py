@@ -173,15 +173,23 @@ def test_groups_are_taken_together(monkeypatch, dtype, case):
     assert returned[0] is grad
 
 
-def test_tiles_sum_pixels_that_lie_one_after_another(monkeypatch):
+@pytest.mark.skipif(not available(), reason="no C compiler here")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_pixels_that_lie_one_after_another_are_summed_by_what_is_compiled(monkeypatch, dtype, layout):
     monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: True)
-    monkeypatch.setattr(fast, "multiplies_tiles", lambda: True)
-    geometry = torch.Size((6, 5, 1, 1)), (1, 1), (0, 0)
-    g, x = torch.ones(3, 6, 4, 4), torch.ones(3, 5, 4, 4)
-    last = g.contiguous(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
-    for tensors, found in (((g, x), True), (last, True), (tuple(t.bfloat16() for t in (g, x)), True)):
-        assert (fast._grad_weight_of_pixels(*tensors, *geometry) is not None) == found
-    assert fast._grad_weight_of_pixels(*(t.bfloat16() for t in last), *geometry) is None
+    returned = []
+
+    def keeping(*args, function=fast.native.conv2d_weight):
+        returned.append(function(*args))
+        return returned[-1]
+
+    monkeypatch.setattr(fast.native, "conv2d_weight", keeping)
+    x = torch.randn(6, 16, 9, 8).to(dtype).contiguous(memory_format=layout)
+    weight = torch.randn(8, 16, 1, 1).to(dtype).requires_grad_()
+    y = F.conv2d(x, weight)
+    (grad,) = torch.autograd.grad(y, weight, torch.ones_like(y))
+    assert [r is grad for r in returned] == ([True] if layout is torch.channels_last else [])
 
 
 def test_half_precision_is_multiplied_where_the_processor_does(monkeypatch):

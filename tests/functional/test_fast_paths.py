@@ -39,8 +39,8 @@ PATHS = {
     "conv2d of pixels": (
         F.conv2d,
         [(4, 8, 16, 16), (40, 8, 1, 1)],
+        ("native.conv2d_weight", "conv2d_weight"),
         ("functional.layers._conv2d_fast", "_grad_weight_of_pixels"),
-        None,
     ),
     "conv2d, depthwise": (
         lambda x, w: F.conv2d(x, w, groups=8),

@@ -102,7 +102,12 @@ def grad_bias(grad_out) -> Tensor | None:
 
 
 def _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) -> Tensor:
-    ways = _grad_weight_of_pixels, winograd.conv2d_weight, native.conv2d_weight
+    ways: tuple[Callable, ...] = winograd.conv2d_weight, native.conv2d_weight
+    # Where pixels lie one after another what is compiled sums them faster than a matrix product does.
+    if x.is_contiguous(memory_format=torch.channels_last):
+        ways = *ways, _grad_weight_of_pixels
+    else:
+        ways = _grad_weight_of_pixels, *ways
     grad = _first(ways, grad_out, x, weight_shape, *geometry, 1)
     return _grad_weight_chunked(grad_out, x, weight_shape, *geometry) if grad is None else grad
 
@@ -147,10 +152,8 @@ def _grad_x_of_groups(grad_out, weight, stride, padding, dilation, groups) -> Te
 
 
 def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, *_) -> Tensor | None:
-    """Σ g xᵀ over all pixels that are looked at; tiles sum pixels faster where those lie one after another."""
+    """Σ g xᵀ over all pixels that are looked at."""
     if not _pixelwise(x, weight_shape[2:], padding):
-        return None
-    if tiled(x) and x.is_contiguous(memory_format=torch.channels_last):
         return None
     x = x[:, :, :: stride[0], :: stride[1]]
     if x.is_contiguous() and grad_out.is_contiguous():
