@@ -1,6 +1,16 @@
 """Convolution's sums on the CPU without the detour by another convolution: compiled, or as matrix products.
 
-What the geometry tells is asked first: every question takes as long as a small convolution's tenth.
+    y        three columns side by side    by tiles (bfloat16, where the processor has them) or Winograd's filtering
+    ∂L/∂x    the same                      the same, seen from the other side
+             groups                        a convolution with each group's kernel turned round
+             one pixel                     Wᵀ g
+    ∂L/∂w    3 × 3, many channels          Winograd's filtering
+             channels apart                a sum for each
+             one pixel, planes             g xᵀ
+             any                           a sum in registers; where nothing is compiled, unfolded in chunks
+
+Each way declines what it is not for. What the geometry tells is asked first: every question takes as long as a tenth of
+a small convolution.
 """
 
 from collections.abc import Callable
