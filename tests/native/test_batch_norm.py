@@ -9,6 +9,7 @@ from manualnet.functional.blocks.batch_norm_relu import BatchNormReLU
 from manualnet.functional.layers import _batch_norm_fast
 from manualnet.functional.layers.batch_norm import BatchNormTraining
 from manualnet.native import batch_norm as native
+from manualnet.specs import SPECS
 
 from .kit import DTYPES, compiled, counted, normal, threaded, using
 
@@ -411,3 +412,18 @@ def test_statistics_that_are_not_in_memory_as_they_stand_are_moved_by_the_formul
     negated = torch._neg_view(-mean)
     F.batch_norm(x, negated, v, training=True)
     torch.testing.assert_close(negated.clone(), expected)
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "batch_norm_relu", "batch_norm_gelu"])
+def test_where_only_the_statistics_have_cotangents(name):
+    """As in a second derivative, in which the result itself has no part."""
+    x, direction = normal(64, 37, seed=9), normal(64, 37, seed=8)
+
+    def second(function, x):
+        x = x.requires_grad_()
+        y = function(x, None, None, training=True)
+        (grad,) = torch.autograd.grad(y, x, direction.to(x.dtype), create_graph=True)
+        return torch.autograd.grad(grad.square().sum(), x)[0]
+
+    ours, exact = second(getattr(F, name), x), second(SPECS[name].reference, x.double())
+    torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-4)
