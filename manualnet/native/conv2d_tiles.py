@@ -1,6 +1,8 @@
-"""Convolutions of bfloat16 pictures by ``conv2d_tiles.c``, where the processor multiplies tiles of such numbers.
+"""Convolutions of bfloat16 pictures, of stride 1 in one group, by ``conv2d_tiles.c``, where the processor multiplies
+tiles of such numbers.
 
-Each product is rounded by nobody and each sum kept in float32, as PyTorch's kernels have it.
+Each product is rounded by nobody and each sum kept in float32, as PyTorch's kernels have it. Whoever calls has asked
+for type and processor.
 """
 
 from typing import Any
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import call, dense, fits, multiplies_tiles, numbers
+from manualnet.native.call import call, dense, fits, numbers
 from manualnet.native.taps import Taps
 
 # What max pooling by windows of 2 × 2 chose, and the height and width before it.
@@ -20,23 +22,21 @@ Pooled = tuple[Tensor, torch.Size]
 _WORTH, _CHANNELS, _SHORT, _PIXELS = 1 << 14, 24, 1 << 23, 1 << 11
 
 
-def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry) -> Tensor | None:
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, padding) -> Tensor | None:
     """Σ_c Σ_k w[o,c,k] x[n,c,p+k−pad] + b[o]; None where another way must be gone.
 
     Shapes: x (N, C, H, W), weight (O, C, kernel height, 3), bias (O), the result (N, O, H', W').
     """
-    found = _convolved(x, x.shape, weight, bias, *geometry)
+    found = _convolved(x, x.shape, weight, bias, padding)
     return found and found[0]
 
 
-def conv2d_max_pool2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry) -> tuple[Tensor, Any] | None:
+def conv2d_max_pool2d(x: Tensor, weight: Tensor, bias: Tensor | None, padding) -> tuple[Tensor, Any] | None:
     """The largest of each 2 × 2 window of the same, and its place there, row by row, as a byte."""
-    return _convolved(x, x.shape, weight, bias, *geometry, pooling=True)
+    return _convolved(x, x.shape, weight, bias, padding, pooling=True)
 
 
-def conv2d_input(
-    grad_out: Tensor, weight: Tensor, stride, padding, dilation, groups, pooled: Pooled | None = None
-) -> Tensor | None:
+def conv2d_input(grad_out: Tensor, weight: Tensor, padding, pooled: Pooled | None = None) -> Tensor | None:
     """Σ_o Σ_k w[o,c,k] g[n,o,q+pad−k]: a convolution that sees the kernel turned round, from the other side.
 
     With ``pooled``, ``grad_out`` is the cotangent of what :func:`conv2d_max_pool2d` gave.
@@ -44,17 +44,17 @@ def conv2d_input(
     place, size = pooled or (None, grad_out.shape[2:])
     shape, (kh, kw), (ph, pw) = torch.Size((*grad_out.shape[:2], *size)), weight.shape[2:], padding
     border = kh - 1 - ph, kw - 1 - pw
-    found = _convolved(grad_out, shape, weight, None, stride, border, dilation, groups, place, turned=True)
+    found = _convolved(grad_out, shape, weight, None, border, place, turned=True)
     return found and found[0]
 
 
 def _convolved(
-    x, shape, weight, bias, stride, padding, dilation, groups, chosen=None, *, pooling=False, turned=False
+    x, shape, weight, bias, padding, chosen=None, *, pooling=False, turned=False
 ) -> tuple[Tensor, Any] | None:
     """The result of pictures of this shape, and which places it chose if it is pooled."""
     o, c, *kernel = weight.shape
     size, pooled = (c, o, *kernel) if turned else (o, c, *kernel), pooling or chosen is not None
-    if not _suits(x, shape, size, stride, padding, dilation, groups, pooled) or not weight.is_cpu:
+    if not _suits(x, shape, size, padding, pooled) or not weight.is_cpu:
         return None
     taps = Taps.turned(weight) if turned else Taps.of(weight)
     if taps.dtype is not x.dtype or not taps.bear(bias):
@@ -73,21 +73,18 @@ def _convolved(
     return None if failed else (y, chooses)
 
 
-def _suits(x: Tensor, shape, weight_shape, stride, padding, dilation, groups, pooled: bool) -> bool:
+def _suits(x: Tensor, shape, weight_shape, padding, pooled: bool) -> bool:
     """Whether it is a convolution of pictures of this shape that is compiled, and large enough to gain by it."""
-    if x.dtype is not torch.bfloat16 or x.dim() != 4:
+    if x.dim() != 4:
         return False
     o, c, *kernel = weight_shape
     products = shape.numel() * o * kernel[0] * 3
     return (
         products >= _WORTH
         and (min(c, o) >= _CHANNELS or pooled or (products < _SHORT and shape.numel() <= _PIXELS * c))
-        and multiplies_tiles()
         and fits(x)
         and x.shape[1] == c
         and kernel[1] == 3
-        and tuple(stride) == tuple(dilation) == (1, 1)
-        and groups == 1
         and all(p >= 0 and n + 2 * p >= k > 0 for p, n, k in zip(padding, shape[2:], kernel, strict=True))
         and x.is_contiguous(memory_format=torch.channels_last)
     )

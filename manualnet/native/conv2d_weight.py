@@ -25,7 +25,7 @@ def conv2d_weight(
     width). With ``pooled``, ``grad_out`` is the cotangent of what
     :func:`manualnet.native.conv2d_tiles.conv2d_max_pool2d` gave.
     """
-    if not fits(x) or grad_out.dtype != x.dtype or (pooled and not _tiled(x)):
+    if not fits(x) or grad_out.dtype != x.dtype:
         return None
     place, (oh, ow) = pooled or (None, grad_out.shape[2:])
     n, _, h, w = x.shape
@@ -34,25 +34,23 @@ def conv2d_weight(
     if products < _WORTH:
         return None
     x, grad_out = channels_last(x), channels_last(grad_out)
-    shared = _SHARED_TILES if _tiled(x) else _SHARED
-    threads = torch.get_num_threads() if products >= shared else 1
+    tiled = x.dtype is torch.bfloat16 and multiplies_tiles()
+    threads = torch.get_num_threads() if products >= (_SHARED_TILES if tiled else _SHARED) else 1
     grad = torch.empty(o, kh, kw, c, dtype=x.dtype)
     shape = numbers(n, c, h, w, o // groups, oh, ow, kh, kw, *stride, *padding, *dilation, groups)
-    for kernel, tensors in _kernels(x, grad_out, place, grad):
+    for kernel, tensors in _kernels(tiled, x, grad_out, place, grad):
         if kernel is not None and not call(kernel, *tensors, shape, threads):
             return grad.permute(0, 3, 1, 2)
     return None
 
 
-def _kernels(x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor) -> Iterator[tuple[Any, tuple]]:
-    """What computes it for this type, the fastest first, and of which tensors."""
-    if _tiled(x):
+def _kernels(
+    tiled: bool, x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor
+) -> Iterator[tuple[Any, tuple]]:
+    """What computes it, the fastest first, and of which tensors."""
+    if tiled:
         tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
         yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad)
     if place is None:
         vectors = load("numbers.h", "share.h", "vectors.h", "conv2d_weight.c")
         yield getattr(vectors, f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)
-
-
-def _tiled(x: Tensor) -> bool:
-    return x.dtype is torch.bfloat16 and multiplies_tiles()

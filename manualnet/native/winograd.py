@@ -1,4 +1,4 @@
-"""Convolutions with a kernel of 3 × 3 by Winograd's minimal filtering, in ``winograd.c``.
+"""Convolutions with a kernel of 3 × 3, of stride 1 in one group, by Winograd's minimal filtering, in ``winograd.c``.
 
 m outputs of 3 taps are the coefficients of a product of polynomials, which m + 2 of its values tell: in two dimensions
 (m + 2)² products take the place of 9 m². Rounding errors grow with m: of 256 channels about 1.5, 2.8 and 4.9 times the
@@ -31,22 +31,22 @@ _CHANNELS, _MANY = 24, 64
 Matrix = list[list[Fraction]]
 
 
-def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry) -> Tensor | None:
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, padding) -> Tensor | None:
     """Σ_c Σ_k w[o,c,k] x[n,c,p+k−pad] + b[o]; None where another way must be gone.
 
     Shapes: x (N, C, H, W), weight (O, C, 3, 3), bias (O), the result (N, O, H', W').
     """
-    if not _suits(x, weight.shape, *geometry):
+    if not _suits(x, weight.shape, padding):
         return None
-    y = _convolved(x, Taps.of(weight), bias, geometry[1]) if weight.is_cpu else None
+    y = _convolved(x, Taps.of(weight), bias, padding) if weight.is_cpu else None
     return y if y is None or _innermost(x) or _innermost(weight) else y.contiguous()
 
 
-def conv2d_input(grad_out: Tensor, weight: Tensor, stride, padding, dilation, groups) -> Tensor | None:
+def conv2d_input(grad_out: Tensor, weight: Tensor, padding) -> Tensor | None:
     """Σ_o Σ_k w[o,c,k] g[n,o,q+pad−k]: a convolution that sees the kernel turned round, from the other side."""
     o, c, *kernel = weight.shape
     border = [2 - p for p in padding]
-    if not _suits(grad_out, (c, o, *kernel), stride, border, dilation, groups):
+    if not _suits(grad_out, (c, o, *kernel), border):
         return None
     grad = _convolved(grad_out, Taps.turned(weight), None, border)
     return grad if grad is None or _innermost(grad_out) else grad.contiguous()
@@ -67,9 +67,9 @@ def _convolved(x: Tensor, taps: Taps, bias: Tensor | None, padding) -> Tensor | 
     return None if failed else y.permute(0, 3, 1, 2)
 
 
-def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups) -> Tensor | None:
+def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, padding) -> Tensor | None:
     """Σ_n Σ_p g[n,o,p] x[n,c,p+k−pad], of shape (O, C, 3, 3); None where another way must be gone."""
-    if not _suits(x, weight_shape, stride, padding, dilation, groups, many=True):
+    if not _suits(x, weight_shape, padding, many=True):
         return None
     n, c, h, w = x.shape
     o, oh, ow = grad_out.shape[1:]
@@ -83,7 +83,7 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, stride, padding, di
     return grad.permute(0, 3, 1, 2)
 
 
-def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups, many: bool = False) -> bool:
+def _suits(x: Tensor, weight_shape, padding, many: bool = False) -> bool:
     """Whether it is a convolution that is compiled, and large enough to gain by it; ``many``: only of many channels."""
     o, c, *kernel = weight_shape
     if x.numel() * o * 9 < _WORTH or x.numel() < c * _PIXELS:
@@ -96,8 +96,6 @@ def _suits(x: Tensor, weight_shape, stride, padding, dilation, groups, many: boo
         and c == x.shape[1]
         and kernel == [3, 3]
         and c % 8 == o % 8 == 0
-        and tuple(stride) == tuple(dilation) == (1, 1)
-        and groups == 1
         and all(0 <= p <= 2 and n + 2 * p > 2 for p, n in zip(padding, x.shape[2:], strict=True))
         and (_innermost(x) or x.is_contiguous())
         and min(c, o) >= (_CHANNELS if _innermost(x) and not many else _MANY)

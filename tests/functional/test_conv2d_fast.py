@@ -257,3 +257,39 @@ def test_a_product_of_pixels_comes_first(monkeypatch):
     monkeypatch.setattr(fast, "_grad_x_of_pixels", lambda *args: found)
     geometry = (1, 1), (0, 0), (1, 1), 1
     assert fast.grad_x(torch.zeros(1, 2, 3, 3), torch.zeros(2, 4, 1, 1), *geometry) is found
+
+
+OTHERS = {"stride": (1, 2), "dilation": (2, 1), "groups": 2}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("tiled", [True, False])
+def test_what_is_compiled_for_usual_convolutions_sees_no_others(monkeypatch, other, tiled):
+    called = []
+    monkeypatch.setattr(fast, "multiplies_tiles", lambda: tiled)
+    for module, names in (
+        (fast.tiles, ("conv2d", "conv2d_max_pool2d", "conv2d_input")),
+        (fast.winograd, ("conv2d", "conv2d_input", "conv2d_weight")),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, lambda *args, name=name: called.append(name))
+    dtype = torch.bfloat16 if tiled else torch.float32
+    x = torch.zeros(4, 8, 12, 12, dtype=dtype)
+    usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+
+    def run(**settings):
+        geometry = (usual | settings).values()
+        weight = torch.zeros(8, 8 // settings.get("groups", 1), 3, 3, dtype=dtype)
+        g = torch.nn.functional.conv2d(x, weight, None, *geometry)
+        with torch.no_grad():
+            fast.forward(x, weight, None, *geometry)
+            fast.forward_pooled(x, weight, None, *geometry)
+            fast.grad_x(g, weight, *geometry)
+            fast.grad_x_pooled(g, weight, *geometry, None)
+            fast.grad_weight(g, x, weight.shape, *geometry)
+
+    run(**{other: OTHERS[other]})
+    assert called == []
+    run()
+    pooled = ["conv2d_max_pool2d"] if tiled else []
+    assert called == ["conv2d", *pooled, "conv2d_input", "conv2d_input", "conv2d_weight"]

@@ -11,11 +11,11 @@ from manualnet import reference
 from manualnet.functional.layers.max_pool2d import windows_of
 from manualnet.native import conv2d_tiles as native
 from manualnet.native import conv2d_weight, max_pool2d
+from manualnet.native.call import multiplies_tiles
 
 from .kit import compiled, counted, in_other_layouts, normal, threaded, using
 
-STRIDE, DILATION, GROUPS = (1, 1), (1, 1), 1
-tiled = pytest.mark.skipif(not native.multiplies_tiles(), reason="this processor does not multiply tiles")
+tiled = pytest.mark.skipif(not multiplies_tiles(), reason="this processor does not multiply tiles")
 # Batch, channels in, height, width, channels out, kernel height, padding.
 SHAPES = {
     "one pixel": (1, 1, 1, 1, 1, 3, (1, 1)),
@@ -50,7 +50,7 @@ def _inputs(n, c, h, w, o, kh, padding):
 
 
 def _forward(x, weight, bias, padding):
-    return native.conv2d(x, weight, bias, STRIDE, padding, DILATION, GROUPS)
+    return native.conv2d(x, weight, bias, padding)
 
 
 def _check(result, rule, *inputs, **kwargs):
@@ -75,7 +75,7 @@ def test_shapes(shape, threads):
     x, weight, bias, g = _inputs(*shape)
     with using(threads):
         y, plain = _forward(x, weight, bias, padding), _forward(x, weight, None, padding)
-        grad = native.conv2d_input(g, weight, STRIDE, padding, DILATION, GROUPS)
+        grad = native.conv2d_input(g, weight, padding)
     _check(y, torch_functional.conv2d, x, weight, bias, padding=padding)
     _check(plain, torch_functional.conv2d, x, weight, padding=padding)
     if all(p < k for p, k in zip(padding, weight.shape[2:], strict=True)):
@@ -96,7 +96,7 @@ def test_pooled_as_it_is_computed(shape, threads, few):
     if few:
         x, weight, bias = x.sign(), weight.sign(), bias.sign()
     with using(threads):
-        pooled = native.conv2d_max_pool2d(x, weight, bias, STRIDE, padding, DILATION, GROUPS)
+        pooled = native.conv2d_max_pool2d(x, weight, bias, padding)
         z = _forward(x, weight, bias, padding)
         if min(z.shape[2:]) < 2:
             assert pooled is None
@@ -107,10 +107,9 @@ def test_pooled_as_it_is_computed(shape, threads, few):
         assert all(t.is_contiguous(memory_format=torch.channels_last) for t in pooled)
         g = normal(*pooled[0].shape, seed=9, dtype=torch.bfloat16).to(memory_format=torch.channels_last)
         grad_z = max_pool2d.max_pool2d_backward(g, pooled[1], z.shape[2:], windows)
-        settings = STRIDE, padding, DILATION, GROUPS
         known = pooled[1], z.shape[2:]
-        grads = [native.conv2d_input(t, weight, *settings, *which) for t, which in ((g, [known]), (grad_z, []))]
-        of_weight = conv2d_weight.conv2d_weight(g, x, weight.shape, *settings, known)
+        grads = [native.conv2d_input(t, weight, padding, *which) for t, which in ((g, [known]), (grad_z, []))]
+        of_weight = conv2d_weight.conv2d_weight(g, x, weight.shape, (1, 1), padding, (1, 1), 1, known)
     assert grads[0] is grads[1] is None or torch.equal(*grads)
     if of_weight is not None:  # large enough
         _check(of_weight, torch.nn.grad.conv2d_weight, x, weight.shape, grad_z, padding=padding)
@@ -257,27 +256,9 @@ def test_what_fails_goes_another_way(monkeypatch, failed):
         conv2d_tiles = Mock(argtypes=None, return_value=failed)
 
     monkeypatch.setattr(native, "load", lambda *files: _Library)
-    monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
     x, weight, bias, _ = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
     assert _forward(x, weight, bias, (1, 1)) is None
     assert _Library.conv2d_tiles.called
-
-
-PLAIN = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
-ELSEWHERE = {
-    "stride": {"stride": (1, 2)},
-    "dilation": {"dilation": (2, 1)},
-    "groups": {"groups": 2},
-    "negative padding": {"padding": (-1, 1)},
-}
-
-
-@pytest.mark.parametrize("settings", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_what_it_does_not_suit(monkeypatch, settings):
-    monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
-    x, weight, _, _ = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
-    assert native._suits(x, x.shape, weight.shape, *PLAIN.values(), False)
-    assert not native._suits(x, x.shape, weight.shape, *(PLAIN | settings).values(), False)
 
 
 def test_which_tensors_it_suits(monkeypatch):
@@ -285,11 +266,9 @@ def test_which_tensors_it_suits(monkeypatch):
         conv2d_tiles = Mock(argtypes=None, return_value=0)
 
     monkeypatch.setattr(native, "load", lambda *files: _Library)
-    monkeypatch.setattr(native, "multiplies_tiles", lambda: True)
     x, weight, bias, _ = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
     few = x[:, :8].contiguous(memory_format=torch.channels_last)
     others = {
-        "float32": (x.float(), weight.float(), None),
         "a weight of another type": (x, weight.float(), None),
         "a bias of another type": (x, weight, bias.float()),
         "a bias of another shape": (x, weight, bias[:-1]),
@@ -301,13 +280,12 @@ def test_which_tensors_it_suits(monkeypatch):
         "small": (x[:1, :, :1, :1], weight, None),
         "another kernel": (x, weight[..., :2], None),
         "no picture": (x[0], weight, None),
+        "negative padding": (x, weight, None),
         "elsewhere": (x.to("meta"), weight.to("meta"), None),
     }
     for name, tensors in others.items():
-        assert _forward(*tensors, (1, 1)) is None, name
+        assert _forward(*tensors, (-1, 1) if name == "negative padding" else (1, 1)) is None, name
     assert not _Library.conv2d_tiles.called
     assert _forward(x, weight, bias, (1, 1)) is not None
     assert _forward(few[:8], weight[:, :8], None, (1, 1)) is not None
-    assert native.conv2d_max_pool2d(few, weight[:, :8], None, STRIDE, (1, 1), DILATION, GROUPS) is not None
-    monkeypatch.setattr(native, "multiplies_tiles", lambda: False)
-    assert _forward(x, weight, bias, (1, 1)) is None
+    assert native.conv2d_max_pool2d(few, weight[:, :8], None, (1, 1)) is not None

@@ -13,7 +13,6 @@ from manualnet.native import winograd as native
 from .kit import DTYPES, compiled, counted, in_other_layouts, normal, threaded, using
 
 SIDES = sorted(native._POINTS)
-STRIDE, DILATION, GROUPS = (1, 1), (1, 1), 1
 # Batch, channels in, height, width, channels out, padding.
 SHAPES = {
     "one pixel": (1, 8, 1, 1, 8, (1, 1)),
@@ -29,11 +28,11 @@ SHAPES = {
 
 
 def _forward(x, weight, bias, padding):
-    return native.conv2d(x, weight, bias, STRIDE, padding, DILATION, GROUPS)
+    return native.conv2d(x, weight, bias, padding)
 
 
 def _gradient(g, x, padding):
-    return native.conv2d_weight(g, x, (g.shape[1], x.shape[1], 3, 3), STRIDE, padding, DILATION, GROUPS)
+    return native.conv2d_weight(g, x, (g.shape[1], x.shape[1], 3, 3), padding)
 
 
 @pytest.fixture
@@ -111,13 +110,13 @@ def test_kernels_in_any_layout():
 def test_planes_are_laid_innermost_and_back():
     """The result has the layout that PyTorch's has; a kernel with its channels innermost is enough for that."""
     x, weight, bias, g = _inputs(3, 16, 8, 9, 24, (1, 1))
-    expected, grad = _forward(x, weight, bias, (1, 1)), native.conv2d_input(g, weight, STRIDE, (1, 1), DILATION, GROUPS)
+    expected, grad = _forward(x, weight, bias, (1, 1)), native.conv2d_input(g, weight, (1, 1))
     for kernel in (weight, weight.contiguous()):
         y = _forward(x.contiguous(), kernel, bias, (1, 1))
         theirs = torch_functional.conv2d(x.contiguous(), kernel, bias, padding=1)
         assert torch.equal(y, expected)
         assert y.stride() == theirs.stride()
-    back = native.conv2d_input(g.contiguous(), weight.contiguous(), STRIDE, (1, 1), DILATION, GROUPS)
+    back = native.conv2d_input(g.contiguous(), weight.contiguous(), (1, 1))
     assert torch.equal(back, grad)
     assert torch.equal(_gradient(g.contiguous(), x.contiguous(), (1, 1)), _gradient(g, x, (1, 1)))
 
@@ -150,7 +149,7 @@ def test_numbers_that_overflow_go_another_way(side, bad, where):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
     x, weight, bias, g = _inputs(4, 64, 16, 16, 64, (1, 1))
-    assert native._suits(x, weight.shape, STRIDE, (1, 1), DILATION, GROUPS, many=True)
+    assert native._suits(x, weight.shape, (1, 1), many=True)
     x[3, 4, 7, 7] = weight[5, 3, 0, 0] = bad
     x, weight = x.requires_grad_(), weight.requires_grad_()
     y, expected = F.conv2d(x, weight, bias, padding=1), torch_functional.conv2d(x, weight, bias, padding=1)
@@ -194,14 +193,11 @@ def test_transforms_and_tangents_go_by_the_formula(monkeypatch):
     assert outputs == []
 
 
-PLAIN = {"weight": (32, 32, 3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+PLAIN = {"weight": (32, 32, 3, 3), "padding": (1, 1)}
 ELSEWHERE = {
     "channels in": {"weight": (32, 24, 3, 3)},
     "channels out": {"weight": (36, 32, 3, 3)},
     "kernel": {"weight": (32, 32, 3, 2)},
-    "stride": {"stride": (1, 2)},
-    "dilation": {"dilation": (2, 1)},
-    "groups": {"groups": 2},
     "padding": {"padding": (1, 3)},
     "negative padding": {"padding": (-1, 1)},
 }

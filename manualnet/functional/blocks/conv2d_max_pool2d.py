@@ -20,7 +20,7 @@ from manualnet.functional.layers.conv2d import (
     weight_gradient,
 )
 from manualnet.functional.layers.max_pool2d import MaxPool2d, unpool, windows_of
-from manualnet.native import conv2d_tiles, conv2d_weight
+from manualnet.native import conv2d_weight
 from manualnet.native.windows import Windows
 
 
@@ -62,7 +62,7 @@ class Conv2dMaxPool2d(Function):
         fast = plain(grad_out, x, weight)
         if fast and fast_paths.tiled(grad_out) and _as_bytes(position, ctx.windows):
             settings = *ctx.geometry, (position, ctx.size)
-            grad_x = conv2d_tiles.conv2d_input(grad_out, weight, *settings) if need_x else None
+            grad_x = fast_paths.grad_x_pooled(grad_out, weight, *settings) if need_x else None
             grad_weight = conv2d_weight.conv2d_weight(grad_out, x, ctx.weight_shape, *settings) if need_weight else None
         left = need_x and grad_x is None, need_weight and grad_weight is None
         if any(left):

@@ -30,34 +30,39 @@ from manualnet.native.call import fits, multiplies_bfloat16, multiplies_tiles
 from manualnet.native.product_sums import product_sums
 
 
-def forward(x, weight, bias, *geometry) -> Tensor | None:
+def forward(x, weight, bias, stride, padding, dilation, groups) -> Tensor | None:
     """y; None where PyTorch's kernel is as fast."""
-    if not _side_by_side(weight, *geometry) or not plain(x, weight, bias):
+    if not _usual(stride, dilation, groups) or not plain(x, weight, bias):
         return None
-    return _by(x).conv2d(x, weight, bias, *geometry)
+    return _by(x).conv2d(x, weight, bias, padding)
 
 
-def forward_pooled(x, weight, bias, *geometry) -> tuple[Tensor, Tensor] | None:
+def forward_pooled(x, weight, bias, stride, padding, dilation, groups) -> tuple[Tensor, Tensor] | None:
     """The largest y of each 2 × 2 window and its place there; None where nothing is compiled."""
-    if not tiled(x) or not _side_by_side(weight, *geometry) or not plain(x, weight, bias):
+    if not tiled(x) or not _usual(stride, dilation, groups) or not plain(x, weight, bias):
         return None
-    return tiles.conv2d_max_pool2d(x, weight, bias, *geometry)
+    return tiles.conv2d_max_pool2d(x, weight, bias, padding)
 
 
-def grad_x(grad_out, weight, *geometry) -> Tensor | None:
+def grad_x(grad_out, weight, stride, padding, dilation, groups) -> Tensor | None:
     """∂L/∂x; None where the transposed convolution is as fast."""
     if not grad_out.is_cpu:
         return None
-    if geometry[3] > 1:
-        return _grad_x_of_groups(grad_out, weight, *geometry)
+    if groups > 1:
+        return _grad_x_of_groups(grad_out, weight, stride, padding, dilation, groups)
     if weight.shape[2:] == (1, 1):
-        return _grad_x_of_pixels(grad_out, weight, *geometry)
-    return _by(grad_out).conv2d_input(grad_out, weight, *geometry) if _side_by_side(weight, *geometry) else None
+        return _grad_x_of_pixels(grad_out, weight, stride, padding)
+    return _by(grad_out).conv2d_input(grad_out, weight, padding) if _usual(stride, dilation, groups) else None
 
 
-def _side_by_side(weight, stride, padding, dilation, groups) -> bool:
-    """Whether all channels of three neighbours in a row are summed at each place, as what is compiled does."""
-    return groups == 1 and weight.shape[3] == 3 and stride == dilation == (1, 1)
+def grad_x_pooled(grad_out, weight, stride, padding, dilation, groups, pooled) -> Tensor | None:
+    """The same from the cotangent of what :func:`forward_pooled` gave, or another way that gives the same."""
+    return tiles.conv2d_input(grad_out, weight, padding, pooled) if _usual(stride, dilation, groups) else None
+
+
+def _usual(stride, dilation, groups) -> bool:
+    """Whether all channels of neighbours are summed at every place."""
+    return groups == 1 and stride == dilation == (1, 1)
 
 
 def _by(x: Tensor):
@@ -80,7 +85,9 @@ def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) ->
         return None
     geometry = stride, padding, dilation
     if groups == 1:
-        return _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry)
+        usual = _usual(stride, dilation, groups)
+        found = winograd.conv2d_weight(grad_out, x, weight_shape, padding) if usual else None
+        return _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) if found is None else found
     ways = depthwise.conv2d_weight, native.conv2d_weight
     together = _first(ways, grad_out, x, weight_shape, *geometry, groups)
     if together is not None or weight_shape[1] < _APART:
@@ -112,12 +119,10 @@ def grad_bias(grad_out) -> Tensor | None:
 
 
 def _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) -> Tensor:
-    ways: tuple[Callable, ...] = winograd.conv2d_weight, native.conv2d_weight
     # Where pixels lie one after another what is compiled sums them faster than a matrix product does.
-    if x.is_contiguous(memory_format=torch.channels_last):
-        ways = *ways, _grad_weight_of_pixels
-    else:
-        ways = _grad_weight_of_pixels, *ways
+    ways: tuple[Callable, ...] = native.conv2d_weight, _grad_weight_of_pixels
+    if not x.is_contiguous(memory_format=torch.channels_last):
+        ways = ways[::-1]
     grad = _first(ways, grad_out, x, weight_shape, *geometry, 1)
     return _grad_weight_chunked(grad_out, x, weight_shape, *geometry) if grad is None else grad
 
@@ -132,9 +137,9 @@ def _multiplied(dtype: torch.dtype) -> bool:
     return dtype not in HALF or (dtype is torch.bfloat16 and multiplies_bfloat16())
 
 
-def _grad_x_of_pixels(grad_out, weight, stride, padding, dilation, groups) -> Tensor | None:
+def _grad_x_of_pixels(grad_out, weight, stride, padding) -> Tensor | None:
     """Wᵀ g, pixel by pixel."""
-    if not _pixelwise(grad_out, weight.shape[2:], padding) or groups > 1 or tuple(stride) != (1, 1):
+    if not _pixelwise(grad_out, weight.shape[2:], padding) or stride != (1, 1):
         return None
     (n, o, h, w), c = grad_out.shape, weight.shape[1]
     matrix = weight.reshape(o, c)
