@@ -289,3 +289,13 @@ def test_which_tensors_it_suits(monkeypatch):
     assert _forward(x, weight, bias, (1, 1)) is not None
     assert _forward(few[:8], weight[:, :8], None, (1, 1)) is not None
     assert native.conv2d_max_pool2d(few, weight[:, :8], None, (1, 1)) is not None
+
+
+@compiled
+def test_a_pooled_convolution_in_float32_is_none_of_its_business():
+    x, weight, _, _ = (t.float().requires_grad_() for t in _inputs(16, 32, 16, 16, 32, 3, (1, 1)))
+    y = F.conv2d_max_pool2d(x, weight, padding=1)
+    ours = torch.autograd.grad(y, (x, weight), torch.ones_like(y))
+    exact = torch_functional.max_pool2d(torch_functional.conv2d(x.double(), weight.double(), padding=1), 2)
+    for grad, e in zip(ours, torch.autograd.grad(exact, (x, weight), torch.ones_like(exact)), strict=True):
+        torch.testing.assert_close(grad, e, rtol=1e-3, atol=1e-3 * e.abs().max().item())

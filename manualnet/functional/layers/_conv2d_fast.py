@@ -120,9 +120,9 @@ def grad_bias(grad_out) -> Tensor | None:
 
 def _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) -> Tensor:
     # Where pixels lie one after another what is compiled sums them faster than a matrix product does.
-    ways: tuple[Callable, ...] = native.conv2d_weight, _grad_weight_of_pixels
-    if not x.is_contiguous(memory_format=torch.channels_last):
-        ways = ways[::-1]
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    compiled, product = native.conv2d_weight, _grad_weight_of_pixels
+    ways: tuple[Callable, ...] = (compiled, product) if last else (product, compiled)
     grad = _first(ways, grad_out, x, weight_shape, *geometry, 1)
     return _grad_weight_chunked(grad_out, x, weight_shape, *geometry) if grad is None else grad
 
