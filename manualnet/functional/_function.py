@@ -61,16 +61,19 @@ def save(ctx, *tensors: Tensor | None) -> None:
         ctx.save_for_forward(*tensors)
 
 
-def wanted(ctx, i: int) -> bool:
-    """Whether what the derivative along input ``i`` needs must be saved.
+def save_factors(ctx, x: Tensor | None, y: Tensor | None, *others: Tensor | None) -> None:
+    """Save of a product's factors, its inputs 0 and 1, each where the derivative along the other is wanted; and others.
 
-    ``needs_input_grad`` speaks of backward alone: in forward mode it is False throughout, and all may be needed. A
-    compiled forward mode leaves the level at -1, and shows itself as torch.func's transform only.
+    ``needs_input_grad`` speaks of backward alone: in forward mode it is False throughout, and both may be needed.
     """
-    return ctx.needs_input_grad[i] or (getattr(ctx, "forward_mode", True) and _in_forward_mode())
+    along_x, along_y, *_ = ctx.needs_input_grad
+    if getattr(ctx, "forward_mode", True) and _in_forward_mode():
+        along_x = along_y = True
+    save(ctx, x if along_y else None, y if along_x else None, *others)
 
 
 def _in_forward_mode() -> bool:
+    # A compiled forward mode leaves the level at -1, and shows itself as torch.func's transform only.
     transform = _functorch.peek_interpreter_stack()
     pushed = transform is not None and transform.key() == _functorch.TransformType.Jvp
     return pushed or forward_ad._current_level >= 0

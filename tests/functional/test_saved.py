@@ -1,13 +1,12 @@
 """Nothing is saved or copied that no derivative needs."""
 
-from typing import ClassVar
-
 import pytest
 import torch
 import torch.autograd.forward_ad as forward_ad
 
 from manualnet import functional as F
-from manualnet.functional._function import Function, save, wanted
+from manualnet.functional import _function
+from manualnet.functional._function import Function
 from manualnet.native import available
 
 PRODUCTS = {"linear": ((4, 3), (2, 3)), "conv2d": ((2, 3, 4, 4), (5, 3, 2, 2))}
@@ -43,10 +42,8 @@ def test_padding_that_is_even_is_left_to_the_convolution():
     assert y.grad_fn.next_functions[0][0].variable is x
 
 
-class _Recorded(Function):
-    """x y; keeps what ``wanted`` said of both."""
-
-    said: ClassVar[list[tuple[bool, bool]]]
+class _Product(Function):
+    """x y."""
 
     @staticmethod
     def forward(x, y):
@@ -54,13 +51,12 @@ class _Recorded(Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _Recorded.said.append((wanted(ctx, 0), wanted(ctx, 1)))
-        save(ctx, *inputs)
+        _function.save_factors(ctx, *inputs)
 
     @staticmethod
     def backward(ctx, grad_out):
         x, y = ctx.saved_tensors
-        return grad_out * y, grad_out * x
+        return None if y is None else grad_out * y, None if x is None else grad_out * x
 
     @staticmethod
     def jvp(ctx, x_dot, y_dot):
@@ -69,24 +65,33 @@ class _Recorded(Function):
 
 
 @pytest.fixture
-def said(monkeypatch):
-    monkeypatch.setattr(_Recorded, "said", [], raising=False)
-    return _Recorded.said
+def saved(monkeypatch):
+    """Which of the factors were saved, call by call."""
+    calls = []
+
+    def recorded(ctx, *factors, save=_function.save):
+        calls.append(tuple(t is not None for t in factors))
+        save(ctx, *factors)
+
+    monkeypatch.setattr(_function, "save", recorded)
+    return calls
 
 
-def test_backward_wants_what_leads_to_an_input_with_a_gradient(said):
+def test_backward_wants_what_leads_to_an_input_with_a_gradient(saved):
     x, y = torch.ones(2), torch.ones(2)
-    _Recorded.apply(x.clone().requires_grad_(), y)
-    assert said == [(True, False)]
-    torch.func.vmap(lambda x: _Recorded.apply(x, y))(torch.ones(2, 2))
-    assert said[1:] == [(False, False)]
-    torch.func.grad(lambda x: _Recorded.apply(x, y).sum())(x)
-    assert set(said[2:]) == {(False, False), (True, False)}  # below the transform and in it
+    _Product.apply(x.clone().requires_grad_(), y)
+    assert saved == [(False, True)]
+    _Product.apply(x, y.clone().requires_grad_())
+    assert saved[1:] == [(True, False)]
+    torch.func.vmap(lambda x: _Product.apply(x, y))(torch.ones(2, 2))
+    assert saved[2:] == [(False, False)]
+    torch.func.grad(lambda x: _Product.apply(x, y).sum())(x)
+    assert set(saved[3:]) == {(False, False), (False, True)}  # below the transform and in it
 
 
-def test_forward_mode_wants_everything(said):
+def test_forward_mode_wants_everything(saved):
     x = torch.ones(2)
     with forward_ad.dual_level():
-        _Recorded.apply(forward_ad.make_dual(x, x), x)
-    torch.func.jvp(lambda y: _Recorded.apply(y, x), (x,), (x,))
-    assert set(said) == {(True, True)}
+        _Product.apply(forward_ad.make_dual(x, x), x)
+    torch.func.jvp(lambda y: _Product.apply(y, x), (x,), (x,))
+    assert set(saved) == {(True, True)}

@@ -427,3 +427,18 @@ def test_where_only_the_statistics_have_cotangents(name):
 
     ours, exact = second(getattr(F, name), x), second(SPECS[name].reference, x.double())
     torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "batch_norm_relu"])
+def test_no_zeros_are_made_for_the_statistics_cotangents(monkeypatch, name):
+    given = []
+
+    def keeping(*args, function=native.backward):
+        given.append(args[7])
+        return function(*args)
+
+    monkeypatch.setattr(native, "backward", keeping)
+    x = normal(64, 37).requires_grad_()
+    y = getattr(F, name)(x, None, None, training=True)
+    torch.autograd.grad(y, x, torch.ones_like(y))
+    assert given == [(None, None)]

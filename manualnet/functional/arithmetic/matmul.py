@@ -5,7 +5,7 @@ from torch import Tensor
 
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import need_real
-from manualnet.functional._function import Function, save, wanted
+from manualnet.functional._function import Function, save_factors
 from manualnet.functional._shapes import as_rows, sum_to
 
 
@@ -29,7 +29,7 @@ class Matmul(Function):
     def setup_context(ctx, inputs, output):
         x, y = inputs
         ctx.shapes = x.shape, y.shape
-        save(ctx, x if wanted(ctx, 1) else None, y if wanted(ctx, 0) else None)
+        save_factors(ctx, x, y)
 
     @staticmethod
     def backward(ctx, grad_out):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.functional._errors import refuse_complex
-from manualnet.functional._function import Function, save, wanted
+from manualnet.functional._function import Function, save_factors
 from manualnet.functional.arithmetic._operands import Number, like, tangent, times
 
 
@@ -27,7 +27,7 @@ class Mul(Function):
         x, y = inputs
         ctx.x, ctx.y, ctx.out = like(x), like(y), output.shape
         ctx.numbers = None if ctx.x else x, None if ctx.y else y
-        save(ctx, x if ctx.x and wanted(ctx, 1) else None, y if ctx.y and wanted(ctx, 0) else None)
+        save_factors(ctx, x if ctx.x else None, y if ctx.y else None)
 
     @staticmethod
     def backward(ctx, grad_out):

@@ -6,7 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from manualnet.functional._function import Function, save, wanted
+from manualnet.functional._function import Function, save_factors
 from manualnet.functional._plain import plain
 from manualnet.functional.layers import _conv2d_fast as fast_paths
 from manualnet.functional.layers._windows import Size2, gather, pair
@@ -52,7 +52,7 @@ class Conv2dMaxPool2d(Function):
         x, weight, _, *ctx.geometry, window = inputs
         ctx.x_shape, ctx.weight_shape = x.shape, weight.shape
         ctx.size, ctx.windows = _pooled(x.shape, weight.shape, *ctx.geometry[:3], window)
-        save(ctx, x if wanted(ctx, 1) else None, weight if wanted(ctx, 0) else None, output[1])
+        save_factors(ctx, x, weight, output[1])
 
     @staticmethod
     def backward(ctx, grad_out, _):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import need_real
-from manualnet.functional._function import Function, save, wanted
+from manualnet.functional._function import Function, save_factors
 from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic.pad import pad
 from manualnet.functional.layers import _conv2d_fast as fast_paths
@@ -40,7 +40,7 @@ class Conv2d(Function):
     def setup_context(ctx, inputs, output):
         x, weight, _, *ctx.geometry = inputs
         ctx.x_shape, ctx.weight_shape = x.shape, weight.shape
-        save(ctx, x if wanted(ctx, 1) else None, weight if wanted(ctx, 0) else None)
+        save_factors(ctx, x, weight)
 
     @staticmethod
     def backward(ctx, grad_out):

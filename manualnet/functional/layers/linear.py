@@ -5,7 +5,7 @@ from torch import Tensor
 
 from manualnet.functional._dtypes import autocast, cast
 from manualnet.functional._errors import need_real
-from manualnet.functional._function import Function, save, wanted
+from manualnet.functional._function import Function, save_factors
 from manualnet.functional._plain import plain
 from manualnet.functional._shapes import as_rows
 from manualnet.functional.arithmetic._operands import gradient, like
@@ -34,7 +34,7 @@ class Linear(Function):
         x, weight, bias = inputs
         ctx.unit, ctx.weight_type = weight.dim() == 1, weight.dtype
         ctx.bias = like(bias)
-        save(ctx, x if wanted(ctx, 1) else None, weight if wanted(ctx, 0) else None)
+        save_factors(ctx, x, weight)
 
     @staticmethod
     def backward(ctx, grad_out):
