@@ -65,6 +65,11 @@ def along(tensor: Tensor, dim: int) -> tuple[int, int, int] | None:
     return None
 
 
+def without_gaps(tensor: Tensor) -> bool:
+    """Whether its elements fill one stretch of memory, each once, in whatever order."""
+    return torch.ops.aten.is_non_overlapping_and_dense(tensor)
+
+
 def laid_like(tensor: Tensor, like: Tensor) -> Tensor:
     """The tensor with the strides of ``like``, which has no gaps; a copy only where it has others."""
     return tensor if tensor.stride() == like.stride() else torch.empty_like(like).copy_(tensor)

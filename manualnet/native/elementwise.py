@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, threads_for
+from manualnet.native.call import NAMES, threads_for, without_gaps
 
 # From how many elements on compiled code pays, beside a formula of many steps, of some, and of two.
 MANY, SOME, TWO = 1 << 9, 1 << 12, 1 << 14
@@ -48,8 +48,10 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
     """
     first = arguments[0]
     contiguous = first.is_contiguous()
-    if not contiguous and not _dense(first):
-        like = next((a for a in arguments[1:] if isinstance(a, Tensor) and a.shape == first.shape and _dense(a)), None)
+    if not contiguous and not without_gaps(first):
+        like = next(
+            (a for a in arguments[1:] if isinstance(a, Tensor) and a.shape == first.shape and without_gaps(a)), None
+        )
         first = first.contiguous() if like is None else torch.empty_like(like, dtype=first.dtype).copy_(first)
         contiguous = first.is_contiguous()
     dtype, shape = first.dtype, first.shape
@@ -76,10 +78,6 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
     constants = (ctypes.c_double * len(numbers))(*numbers) if numbers else None
     kernel(*addresses, out.data_ptr(), constants, count, threads_for(count))
     return out
-
-
-def _dense(tensor: Tensor) -> bool:
-    return torch.ops.aten.is_non_overlapping_and_dense(tensor)
 
 
 @cache

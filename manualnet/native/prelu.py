@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, along, call, fits, laid_like, threads_for
+from manualnet.native.call import NAMES, along, call, fits, laid_like, threads_for, without_gaps
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 9
@@ -30,7 +30,7 @@ def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor,
 
 def _pieces(x: Tensor) -> tuple[int, int, int] | None:
     """A dense array as pieces of one channel, some for each thread; None for another."""
-    if not (x.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(x)):
+    if not (x.is_contiguous() or without_gaps(x)):
         return None
     count = math.gcd(x.numel(), _PIECES)
     return count, 1, x.numel() // count
