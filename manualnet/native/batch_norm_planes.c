@@ -32,8 +32,19 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
         for (long i = 0; i < least(s->width, MOST); i++) NAME[k * s->width + i] = value;                               \
     }
 
-// Two sums over each channel: `FIRST` is done with a stretch, and then `TERMS` sets `one` and `two` for its element i.
-#define SUMS(FIRST, TERMS)                                                                                             \
+// Two sums over some of a stretch: `TERMS` sets `one` and `two` for its element i, and what follows is done with them.
+#define SUM(TERMS, ...)                                                                                                \
+    _Pragma("omp simd reduction(+ : add1, add2)") for (long i = start; i < end; i++) {                                 \
+        float one, two;                                                                                                \
+        TERMS;                                                                                                         \
+        add1 += one;                                                                                                   \
+        add2 += two;                                                                                                   \
+        __VA_ARGS__;                                                                                                   \
+    }
+
+// The same over each channel: `FIRST` is done with a stretch before; where `USED`, `USE` is done with its elements, and
+// `LAST` with the stretch after.
+#define SUMS(FIRST, TERMS, USED, USE, LAST)                                                                            \
     double sum1[MANY] = {0}, sum2[MANY] = {0};                                                                         \
     STRETCH {                                                                                                          \
         const long each = least(s->width, SHORT);                                                                      \
@@ -41,15 +52,15 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
         for (long start = 0; start < length; start += each) {                                                          \
             const long k = count > 1 ? start / each : 0, end = least(start + each, length);                            \
             float add1 = 0.0f, add2 = 0.0f;                                                                            \
-            _Pragma("omp simd reduction(+ : add1, add2)") for (long i = start; i < end; i++) {                         \
-                float one, two;                                                                                        \
-                TERMS;                                                                                                 \
-                add1 += one;                                                                                           \
-                add2 += two;                                                                                           \
+            if (USED) {                                                                                                \
+                SUM(TERMS, USE)                                                                                        \
+            } else {                                                                                                   \
+                SUM(TERMS, )                                                                                           \
             }                                                                                                          \
             sum1[k] += add1;                                                                                           \
             sum2[k] += add2;                                                                                           \
         }                                                                                                              \
+        if (USED) LAST;                                                                                                \
     }
 
 #define MOMENTS(T)                                                                                                     \
@@ -63,7 +74,7 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
                 shift[k] += get_##T(x[(p / s->width * s->channels + c + k) * s->width + p % s->width]) / sampled;      \
             if (!isfinite(shift[k])) shift[k] = 0.0f;                                                                  \
         }                                                                                                              \
-        SUMS(, one = get_##T(x[at + i]) - shift[k]; two = one * one)                                                   \
+        SUMS(, one = get_##T(x[at + i]) - shift[k]; two = one * one, 0, , )                                            \
         for (long k = 0; k < count; k++) set_moments(s, shift[k], sum1[k], sum2[k], mean + c + k, v + c + k);          \
     }
 
@@ -90,28 +101,31 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
         /* What takes long waits in dx for the second pass, if it is not rounded there. */                             \
         const int keep = dx && ACTIVATION##_takes_long && sizeof(T) == sizeof(float);                                  \
         const double m = (double)s->pixels;                                                                            \
+        /* And where dx needs no sums, the first pass is all. */                                                       \
+        const int direct = dx && !training;                                                                            \
         CHANNELS({                                                                                                     \
-            float centre[MOST], scale[MOST], shift[MOST], mean_dz[MOST], slope[MOST], lift[MOST], own[MOST];           \
+            float centre[MOST], scale[MOST], shift[MOST], mean_dz[MOST], slope[MOST], lift[MOST];                      \
+            float own[MOST], apart[MOST];                                                                              \
             COLUMN(centre, mean[c + k])                                                                                \
             COLUMN(scale, scale_of(s, weight, v, c + k))                                                               \
             COLUMN(shift, shift_of(s, bias, c + k))                                                                    \
-            SUMS(float *dz = keep ? (float *)dx + at : own; if (ACTIVATION##_takes_long)                               \
+            SUMS(float *to = direct && sizeof(T) == sizeof(float) ? (float *)dx + at : apart;                          \
+                 float *dz = keep ? (float *)dx + at : own; if (ACTIVATION##_takes_long)                               \
                      ACTIVATION##_dz_##T(dy + at, x + at, dz, centre, scale, shift, 1, length),                        \
                  float centred = get_##T(x[at + i]) - centre[i];                                                       \
                  one = ACTIVATION##_takes_long ? dz[i]                                                                 \
                                                : ACTIVATION##_back(get_##T(dy[at + i]), centred * scale[i] + shift[i]);\
-                 two = one * centred)                                                                                  \
+                 two = one * centred, direct, to[i] = one * scale[i], narrow_##T(to, dx + at, length))                 \
             double squared[MANY];                                                                                      \
             for (long k = 0; k < count; k++) {                                                                         \
                 squared[k] = (double)v[c + k] + s->eps;                                                                \
                 set_parameter(s, dweight, c + k, sum2[k] / sqrt(squared[k]));                                          \
                 set_parameter(s, dbias, c + k, sum1[k]);                                                               \
             }                                                                                                          \
-            if (!dx) continue;                                                                                         \
-            COLUMN(mean_dz, training ? sum1[k] / m : 0.0)                                                              \
+            if (!dx || direct) continue;                                                                               \
+            COLUMN(mean_dz, sum1[k] / m)                                                                               \
             COLUMN(lift, d_mean ? d_mean[c + k] / m : 0.0)                                                             \
-            COLUMN(slope, !training ? 0.0                                                                              \
-                                    : ((d_v ? 2.0 * d_v[c + k] : 0.0) - scale[k * s->width] * sum2[k] / squared[k]) / m)\
+            COLUMN(slope, ((d_v ? 2.0 * d_v[c + k] : 0.0) - scale[k * s->width] * sum2[k] / squared[k]) / m)           \
             STRETCH ACTIVATION##_dx_##T(dy + at, x + at, dx + at, keep, centre, scale, shift, mean_dz, slope, lift,    \
                                         length);                                                                       \
         })                                                                                                             \
