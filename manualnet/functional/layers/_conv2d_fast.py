@@ -144,7 +144,8 @@ def _grad_x_of_pixels(grad_out, weight, stride, padding) -> Tensor | None:
     (n, o, h, w), c = grad_out.shape, weight.shape[1]
     matrix = weight.reshape(o, c)
     if grad_out.is_contiguous():
-        return (matrix.t() @ grad_out.view(n, o, h * w)).view(n, c, h, w)
+        # Of a weight that requires a gradient @ would make one product, and copy pictures there and back.
+        return torch.bmm(matrix.t().expand(n, c, o), grad_out.view(n, o, h * w)).view(n, c, h, w)
     return (_pixels(grad_out) @ matrix).view(n, h, w, c).permute(0, 3, 1, 2)
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from manualnet.functional._dtypes import widen
+from manualnet.functional._dtypes import HALF, widen
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,5 +80,7 @@ def channels(t: Tensor, x: Tensor) -> Tensor:
 def normalise(x, mean, v, weight, bias, eps) -> Tensor:
     if x.numel() == 0:
         return torch.empty_like(x)
-    mean, v, weight, bias = widen(mean, v, weight, bias)
+    # Of half precision throughout PyTorch's kernel computes in float32 by itself.
+    if mean.dtype not in HALF:
+        mean, v, weight, bias = widen(mean, v, weight, bias)
     return torch.batch_norm(x, weight, bias, mean, v, False, 0.0, eps, False)
