@@ -140,18 +140,26 @@ def test_the_kernels_of_groups_are_turned_round(monkeypatch, settings, layout, d
         ({}, True),
         ({"stride": (1, 2)}, False),
         ({"padding": (3, 1)}, False),
-        ({"groups": 1}, False),
         ({"dtype": torch.float64}, False),
         ({"dtype": torch.bfloat16}, False),
+        ({"channels": 8}, True),
+        ({"channels": 9}, False),
+        ({"channels": 16, "layout": torch.channels_last}, True),
+        ({"channels": 17, "layout": torch.channels_last}, False),
+        ({"channels": 8, "layout": torch.channels_last, "dtype": torch.bfloat16, "multiplied": True}, True),
+        ({"channels": 9, "layout": torch.channels_last, "dtype": torch.bfloat16, "multiplied": True}, False),
     ],
     ids=str,
 )
 def test_which_kernels_are_turned_round(monkeypatch, case, turned):
-    monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: False)
-    usual = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 2, "dtype": torch.float32}
-    *geometry, dtype = (usual | case).values()
-    g, weight = torch.zeros(8, 8, 32, 32, dtype=dtype), torch.zeros(8, 4, 3, 3, dtype=dtype)
-    assert (fast._grad_x_of_groups(g, weight, *geometry) is not None) == turned
+    usual = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "dtype": torch.float32, "channels": 4}
+    *geometry, dtype, channels, layout, multiplied = (
+        usual | {"layout": torch.contiguous_format, "multiplied": False} | case
+    ).values()
+    monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: multiplied)
+    g = torch.zeros(8, 8, 32, 32, dtype=dtype).contiguous(memory_format=layout)
+    weight = torch.zeros(8, channels, 3, 3, dtype=dtype)
+    assert (fast._grad_x_of_groups(g, weight, *geometry, 2) is not None) == turned
 
 
 @pytest.mark.skipif(not available(), reason="no C compiler here")

@@ -149,8 +149,9 @@ def _grad_x_of_pixels(grad_out, weight, stride, padding) -> Tensor | None:
     return (_pixels(grad_out) @ matrix).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
-# Cotangents in groups from which on it pays to turn their kernels round.
-_LARGE = 1 << 16
+# Cotangents in groups from which on it pays to turn their kernels round, and channels of a group up to which; twice as
+# many in float32 where they lie innermost.
+_LARGE, _FEW = 1 << 16, 8
 
 
 def _grad_x_of_groups(grad_out, weight, stride, padding, dilation, groups) -> Tensor | None:
@@ -158,12 +159,16 @@ def _grad_x_of_groups(grad_out, weight, stride, padding, dilation, groups) -> Te
 
     In a type that is not multiplied PyTorch's kernel has NaN at the border, where zeros meet an infinite weight.
     """
-    if groups == 1 or grad_out.numel() < _LARGE or not fits(grad_out) or not _multiplied(grad_out.dtype):
+    if grad_out.numel() < _LARGE or not fits(grad_out) or not _multiplied(grad_out.dtype):
         return None
-    border = [d * (k - 1) - p for k, p, d in zip(weight.shape[2:], padding, dilation, strict=True)]
+    _, c, *kernel = weight.shape
+    last = grad_out.is_contiguous(memory_format=torch.channels_last)
+    if c > (2 * _FEW if last and grad_out.dtype is torch.float32 else _FEW):
+        return None
+    border = [d * (k - 1) - p for k, p, d in zip(kernel, padding, dilation, strict=True)]
     if tuple(stride) != (1, 1) or min(border) < 0:
         return None
-    turned = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
+    turned = weight.reshape(groups, -1, c, *kernel).transpose(1, 2).flip(3, 4).flatten(0, 1)
     return torch_functional.conv2d(grad_out, turned, None, stride, border, dilation, groups)
 
 
