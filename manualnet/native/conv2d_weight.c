@@ -225,8 +225,8 @@ static packed packed_of(const shape *s, int in_place) {
                 _Pragma("omp atomic write") failed = 1;                                                                \
                 last = first;                                                                                          \
             }                                                                                                          \
-            for (long group = 0; group < s->groups; group++)                                                           \
-                for (long unit = first; unit < last; unit += batch) {                                                  \
+            for (long unit = first; unit < last; unit += batch)                                                        \
+                for (long group = 0; group < s->groups; group++) {                                                     \
                     const long units = least(batch, last - unit);                                                      \
                     const uint32_t *from = in_place ? (const uint32_t *)g + unit * n.g + group * s->o : gs;            \
                     for (long u = 0; u < units; u++) {                                                                 \
