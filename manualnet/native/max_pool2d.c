@@ -4,12 +4,12 @@
 // and `place` says in a byte which element of its window it was. Padding is smaller than every number.
 //
 // A block of outputs is computed at a time: of few channels several windows side by side, so that vectors are filled.
-// On the way back this pays where whole vectors of bytes are.
+// On the way back this pays where whole vectors of bytes are. A window that fills vectors by itself is alone.
 
 #include <stdlib.h>
 
 // SECOND is which of two neighbours has the upper bits of the pair.
-enum { BLOCK = 128, FULL = 32, SECOND = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ };
+enum { BLOCK = 128, FULL = 32, SIDE = 16, SECOND = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ };
 
 typedef uint32_t __attribute__((may_alias)) bits_float;
 typedef uint16_t __attribute__((may_alias)) bits_bfloat16;
@@ -20,8 +20,31 @@ typedef struct {
     long n, c, h, w, oh, ow, kh, kw, sh, sw, ph, pw;
 } shape;
 
+// Elements side by side.
+typedef float floats __attribute__((vector_size(4 * SIDE)));
+typedef int32_t ints __attribute__((vector_size(4 * SIDE)));
+typedef bfloat16 halves __attribute__((vector_size(2 * SIDE)));
+
+static inline floats side_float(const float *x) {
+    floats v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+static inline floats side_bfloat16(const bfloat16 *x) {
+    halves v;
+    memcpy(&v, x, sizeof v);
+    return (floats)(__builtin_convertvector(v, ints) << 16);
+}
+
 // Windows that share no element, without padding.
 static inline int apart(const shape *s) { return s->sh == s->kh && s->sw == s->kw && !s->ph && !s->pw; }
+
+// Windows of whole rows of a plane, which fill a vector, within the picture.
+static inline int stretches(const shape *s) {
+    const int within = !s->ph && !s->pw && (s->oh - 1) * s->sh + s->kh <= s->h;
+    return s->c == 1 && s->kw == s->w && s->kh * s->kw >= SIDE && within;
+}
 
 // Element k of a window, counted from its first.
 static inline long element(const shape *s, long k) { return (k / s->kw * s->w + k % s->kw) * s->c; }
@@ -47,11 +70,46 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
         for (long b = (end > begin ? end : begin) * channels; b < windows * channels; b++) to[b] = -INFINITY;          \
     }                                                                                                                  \
                                                                                                                        \
+    /* A window that is one stretch of memory: the largest of every SIDE-th element, and then of those. The last ones */\
+    /* may be seen twice. */                                                                                           \
+    static inline void stretch_##T(const T *restrict x, int count, T *y, uint8_t *place) {                             \
+        floats best = {0};                                                                                             \
+        ints which, at;                                                                                                \
+        for (int l = 0; l < SIDE; l++) best[l] = -INFINITY, which[l] = count, at[l] = l;                               \
+        for (int i = 0; i < count; i += SIDE) {                                                                        \
+            const int from = least(i, count - SIDE);                                                                   \
+            const floats v = side_##T(x + from);                                                                       \
+            const ints take = (v > best) | (v != v);                                                                   \
+            best = (floats)((take & (ints)v) | (~take & (ints)best));                                                  \
+            which = (take & (at + from)) | (~take & which);                                                            \
+        }                                                                                                              \
+        float most = -INFINITY;                                                                                        \
+        int first = count, nan = -1;                                                                                   \
+        _Pragma("omp simd reduction(max : most, nan)") for (int l = 0; l < SIDE; l++) {                                \
+            const int no_number = best[l] != best[l] ? which[l] : -1;                                                  \
+            most = best[l] > most ? best[l] : most;                                                                    \
+            nan = no_number > nan ? no_number : nan;                                                                   \
+        }                                                                                                              \
+        _Pragma("omp simd reduction(min : first)") for (int l = 0; l < SIDE; l++) {                                    \
+            const int equal = best[l] == most ? which[l] : count;                                                      \
+            first = equal < first ? equal : first;                                                                     \
+        }                                                                                                              \
+        /* Of several that are no number the last one counts; where all are the least of numbers, the first. */        \
+        *place = (uint8_t)(nan >= 0 ? nan : first < count ? first : 0);                                                \
+        *y = x[*place];                                                                                                \
+    }                                                                                                                  \
+                                                                                                                       \
     void max_pool2d_##T(const T *restrict x, T *restrict y, uint8_t *restrict place, const shape *s, long threads) {   \
         /* Of short rows several make a block. */                                                                      \
         const long several = s->ow * s->c < BLOCK ? BLOCK / (s->ow * s->c) : 1, many = s->c < BLOCK ? BLOCK / s->c : 1;\
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n * s->oh)                                                                                        \
+            if (stretches(s)) {                                                                                        \
+                for (long row = first; row < last; row++)                                                              \
+                    stretch_##T(x + (row / s->oh * s->h + row % s->oh * s->sh) * s->w, (int)(s->kh * s->kw), y + row,  \
+                                place + row);                                                                          \
+                last = first;                                                                                          \
+            }                                                                                                          \
             for (long row = first; row < last; row += several)                                                         \
             for (long q = 0; q < s->ow; q += many)                                                                     \
             for (long c = 0; c < s->c; c += BLOCK) {                                                                   \

@@ -65,9 +65,11 @@ def _sizes(shape, windows: Windows, innermost: bool):
 
 
 def _layout(x: Tensor) -> torch.memory_format | None:
-    if x.is_contiguous(memory_format=torch.channels_last):
+    """How it lies, also of one pixel a picture: how far the next would be tells where the channels are."""
+    last, first = x.is_contiguous(memory_format=torch.channels_last), x.is_contiguous()
+    if last and not (first and x.stride(3) == 1):
         return torch.channels_last
-    return torch.contiguous_format if x.is_contiguous() else None
+    return torch.contiguous_format if first else None
 
 
 def _library():

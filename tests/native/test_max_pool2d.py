@@ -122,6 +122,11 @@ OVERLAPPING = {
     "wide": ((2, 2, 7, 300), 3, 2, 1, False),
     "larger than the picture": ((5, 40, 2, 3), 5, 2, 2, False),
     "over threads": ((9, 33, 20, 20), 3, 2, 1, False),
+    "whole planes": ((9, 6, 7, 7), 7, 7, 0, False),
+    "whole planes of one vector": ((9, 6, 4, 4), 4, 1, 0, False),
+    "whole rows": ((5, 6, 11, 8), (3, 8), (2, 1), 0, False),
+    "whole rows of less than a vector": ((5, 6, 11, 5), (3, 5), (2, 1), 0, False),
+    "whole rows, rounded up": ((5, 6, 12, 8), (3, 8), 2, 0, True),
 }
 
 
