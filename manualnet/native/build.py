@@ -24,7 +24,7 @@ _WIDE = "-mprefer-vector-width=512" if platform.machine() in ("x86_64", "AMD64")
 
 @cache
 def available() -> bool:
-    """Whether compiled fast paths may run: on Linux, with a C compiler, unless MANUALNET_NATIVE=0 forbids it."""
+    """Whether compiled fast paths may run: on Linux, with a C compiler like gcc, unless MANUALNET_NATIVE=0 forbids it."""
     return os.environ.get("MANUALNET_NATIVE", "1") != "0" and _openmp() is not None and _compiler() is not None
 
 
@@ -89,14 +89,26 @@ def _temporary() -> Path:
 @cache
 def _compiler() -> tuple[str, ...] | None:
     """The command with its arguments: CC may be ``ccache gcc``."""
-    for command in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+    for command in (os.environ.get("CC", ""), "cc", "gcc"):
         try:
             words = shlex.split(command)
         except ValueError:  # an open quotation mark
             continue
-        if words and shutil.which(words[0]):
+        if words and shutil.which(words[0]) and not _of_another_kind(tuple(words)):
             return tuple(words)
     return None
+
+
+_THREADS = b"void f(void);\nvoid g(void) {\n#pragma omp parallel\n    f();\n}\n"
+
+
+def _of_another_kind(compiler: tuple[str, ...]) -> bool:
+    """Whether its threads are LLVM's, as clang's are: PyTorch's OpenMP cannot tell which of them it is asked by."""
+    command = [*compiler, "-x", "c", "-", "-fopenmp", "-S", "-o", "-"]
+    try:
+        return b"__kmpc_" in subprocess.run(command, input=_THREADS, capture_output=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
 
 
 @cache

@@ -120,6 +120,30 @@ def test_a_name_that_is_no_compilers_is_passed_over(anew, monkeypatch, named):
     assert build.load(text=THREE).three() == 3
 
 
+CLANG = shutil.which("clang")
+
+
+@pytest.mark.skipif(CLANG is None or GCC is None, reason="no clang and gcc here")
+def test_a_compiler_whose_threads_are_others_is_passed_over(anew, monkeypatch, capfd):
+    monkeypatch.setenv("CC", "clang")
+    assert build.load(text="int other(void) { return __clang__ + 0; }") is None
+    assert build.load(text=THREE).three() == 3
+    build._compiler.cache_clear()
+    build.available.cache_clear()
+    build.load.cache_clear()
+    os.symlink(CLANG, anew / "cc")
+    monkeypatch.setenv("PATH", str(anew))
+    assert not build.available()
+    _works_by_the_formula(capfd)
+
+
+@pytest.mark.parametrize(("made", "passed_over"), [("call __kmpc_fork_call", True), ("call GOMP_parallel", False)])
+def test_whose_threads_are_others_is_seen_in_what_it_makes(anew, monkeypatch, made, passed_over):
+    script = _script(anew / "compiler", f"echo '{made}'")
+    monkeypatch.setenv("CC", script)
+    assert (build._compiler() != (script,)) == passed_over
+
+
 @pytest.mark.skipif(GCC is None, reason="no gcc here")
 def test_the_compilers_name_may_bring_arguments(anew, monkeypatch):
     wrapper = _script(anew / "my cache", f'echo "$1" > "{anew}/asked"; shift; exec "$@"')
@@ -186,7 +210,7 @@ def test_processes_that_build_at_once_do_not_disturb_each_other(anew):
     """Each waits with its compilation until all have begun."""
     wrapper = _script(
         anew / "gcc",
-        f'case "$*" in *--version*) ;; *) touch "{anew}/begun-$$"; '
+        f'case "$*" in *--version*|*-S*) ;; *) touch "{anew}/begun-$$"; '
         f'for i in $(seq 100); do [ $(ls "{anew}" | grep -c begun) -ge 3 ] && break; sleep 0.05; done;; esac\n'
         f'exec {GCC} "$@"',
     )
