@@ -24,7 +24,7 @@ _WIDE = "-mprefer-vector-width=512" if platform.machine() in ("x86_64", "AMD64")
 
 @cache
 def available() -> bool:
-    """Whether compiled fast paths may run: on Linux, with a C compiler like gcc, unless MANUALNET_NATIVE=0 forbids it."""
+    """Whether compiled fast paths may run: on Linux, with gcc or its like, unless MANUALNET_NATIVE=0 forbids."""
     return os.environ.get("MANUALNET_NATIVE", "1") != "0" and _openmp() is not None and _compiler() is not None
 
 
