@@ -7,6 +7,7 @@ from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save_factors
 from manualnet.functional._shapes import as_rows, sum_to
+from manualnet.functional.arithmetic._products import few_columns, sum_of_products, times_batch, with_columns_as_rows
 
 
 class Matmul(Function):
@@ -23,7 +24,7 @@ class Matmul(Function):
 
     @staticmethod
     def forward(x, y):
-        return torch.matmul(x, y)
+        return _product(x, y)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -42,14 +43,22 @@ class Matmul(Function):
     @staticmethod
     def jvp(ctx, x_dot, y_dot):
         x, y = ctx.saved_tensors
-        return torch.matmul(x_dot, y) + torch.matmul(x, y_dot)
+        return _product(x_dot, y) + _product(x, y_dot)
+
+
+def _meets_a_batch(x: Tensor, y: Tensor) -> bool:
+    return x.dim() == 2 < y.dim() and x.shape[1] == y.shape[-2]
+
+
+def _product(x: Tensor, y: Tensor) -> Tensor:
+    """X Y."""
+    return times_batch(x, y) if _meets_a_batch(x, y) else torch.matmul(x, y)
 
 
 def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Σ G Yᵀ; where one X met a whole batch, the sum over the batch is a part of the product."""
-    if len(shape) == 2 and y.dim() > 2:
-        axes = [*range(y.dim() - 2), -1]
-        return torch.tensordot(g, y, dims=(axes, axes))
+    if len(shape) == 2 < y.dim():
+        return sum_of_products(g, y)
     return sum_to(torch.matmul(g, y.mT), shape)
 
 
@@ -57,7 +66,7 @@ def _right(x: Tensor, g: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Σ Xᵀ G, likewise."""
     if len(shape) == 2:
         return as_rows(x).mT @ as_rows(g)
-    return sum_to(torch.matmul(x.mT, g), shape)
+    return sum_to(_product(x.mT, g), shape)
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
@@ -87,6 +96,9 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     input, other = autocast("matmul", input, other)
     # A vector is a matrix of one row on the left, of one column on the right, whose axis the product leaves out.
     row, column = input.dim() == 1, other.dim() == 1
-    z = Matmul.apply(input.unsqueeze(0) if row else input, other.unsqueeze(1) if column else other)
+    x, y = input.unsqueeze(0) if row else input, other.unsqueeze(1) if column else other
+    few = _meets_a_batch(x, y) and few_columns(x, y)
+    # Before the rule, so that what is copied is saved, and its cotangent is copied once.
+    z = with_columns_as_rows(Matmul.apply, x, y) if few else Matmul.apply(x, y)
     z = z.squeeze(-2) if row else z
     return z.squeeze(-1) if column else z

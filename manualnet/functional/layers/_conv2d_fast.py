@@ -22,6 +22,7 @@ from torch import Tensor
 from manualnet.functional._chunks import rows
 from manualnet.functional._dtypes import HALF, cast
 from manualnet.functional._plain import plain
+from manualnet.functional.arithmetic._products import times_batch
 from manualnet.native import conv2d_depthwise as depthwise
 from manualnet.native import conv2d_tiles as tiles
 from manualnet.native import conv2d_weight as native
@@ -144,8 +145,7 @@ def _grad_x_of_pixels(grad_out, weight, stride, padding) -> Tensor | None:
     (n, o, h, w), c = grad_out.shape, weight.shape[1]
     matrix = weight.reshape(o, c)
     if grad_out.is_contiguous():
-        # Of a weight that requires a gradient @ would make one product, and copy pictures there and back.
-        return torch.bmm(matrix.t().expand(n, c, o), grad_out.view(n, o, h * w)).view(n, c, h, w)
+        return times_batch(matrix.t(), grad_out.view(n, o, h * w)).view(n, c, h, w)
     return (_pixels(grad_out) @ matrix).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
