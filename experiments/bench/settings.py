@@ -74,11 +74,7 @@ SETTINGS: tuple[tuple[str, str, Maker], ...] = (
     ("cross_entropy", "weights", _cross_entropy(10, weighted=True)),
     ("mul", "a factor a channel", lambda i: Sample((_planes(i), i.normal(64, 1, 1)))),
     ("mul", "a factor a column", lambda i: Sample((i.units(), i.normal(i.width)))),
-    (
-        "matmul",
-        "a matrix, a batch",
-        lambda i: Sample((i.normal(64, 64), _planes(i).detach().flatten(2).requires_grad_())),
-    ),
+    ("matmul", "a matrix, a batch", lambda i: Sample((i.normal(64, 64), i.normal(i.numel >> 16, 64, 1024)))),
     ("add", "a row", lambda i: Sample((i.units(), i.normal(i.width)))),
 )
 
