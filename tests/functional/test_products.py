@@ -66,6 +66,25 @@ def test_which_columns_are_few(m, k, n, dtype, few):
     assert not products.few_columns(x.to("meta"), y.to("meta")), "only on the CPU"
 
 
+@pytest.mark.parametrize(
+    ("columns", "dtype", "shapes", "copied"),
+    [
+        (4, torch.float32, [(12, 6), (6, 5)], False),
+        (16, torch.float32, [(3, 5, 6), (3, 6, 16)], False),
+        (16, torch.bfloat16, [(3, 5, 6), (3, 6, 16)], True),
+    ],
+)
+def test_of_what_a_product_is_asked(monkeypatch, columns, dtype, shapes, copied):
+    x, y = torch.ones(6, 5, dtype=dtype).t(), torch.ones(3, 6, columns, dtype=dtype)
+    asked, matmul = [], torch.matmul
+    monkeypatch.setattr(torch, "matmul", lambda *factors: asked.append(factors) or matmul(*factors))
+    z = products.times_batch(x, y)
+    assert torch.equal(z, torch.full((3, 5, columns), 6.0, dtype=dtype))
+    ((a, b),) = asked
+    assert [a.shape, b.shape] == shapes
+    assert (x.data_ptr() not in (a.data_ptr(), b.data_ptr())) == copied
+
+
 def test_columns_are_copied_before_the_rule():
     """So that they are saved as they are multiplied."""
     x, y = _pair(((5, 6), (3, 6, 2)), torch.float32)
