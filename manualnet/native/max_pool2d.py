@@ -31,7 +31,7 @@ def max_pool2d(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor] | None:
     None where another way must be gone: for others than dense pictures on the CPU, with windows of at most 256
     elements, at least one of them within the picture.
     """
-    layout = _layout(x) if fits(x) and x.dim() == 4 and x.numel() >= _WORTH else None
+    layout = layout_of(x) if fits(x) and x.dim() == 4 and x.numel() >= _WORTH else None
     if layout is None or not _make_sense(windows) or _library() is None:
         return None
     y = torch.empty((*x.shape[:2], *windows.out), dtype=x.dtype, memory_format=layout)
@@ -42,7 +42,7 @@ def max_pool2d(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor] | None:
 
 def max_pool2d_backward(grad_out: Tensor, place: Tensor, size: Pair, windows: Windows) -> Tensor | None:
     """Every cotangent added where its output came from, in pictures of ``size``; None if there is no memory for it."""
-    layout = _layout(place) or torch.contiguous_format
+    layout = layout_of(place) or torch.contiguous_format
     grad_out, place = grad_out.contiguous(memory_format=layout), place.contiguous(memory_format=layout)
     grad_x = torch.empty((*grad_out.shape[:2], *size), dtype=grad_out.dtype, memory_format=layout)
     failed = _run("max_pool2d_backward", (grad_out, place, grad_x), grad_x.shape, windows, layout)
@@ -64,7 +64,7 @@ def _sizes(shape, windows: Windows, innermost: bool):
     return numbers(*counts, h, w, *out, *kernel, *stride, *padding)
 
 
-def _layout(x: Tensor) -> torch.memory_format | None:
+def layout_of(x: Tensor) -> torch.memory_format | None:
     """How it lies, also of one pixel a picture: how far the next would be tells where the channels are."""
     last, first = x.is_contiguous(memory_format=torch.channels_last), x.is_contiguous()
     if last and not (first and x.stride(3) == 1):

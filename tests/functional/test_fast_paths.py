@@ -22,7 +22,7 @@ PATHS = {
         lambda x: F.max_pool2d(x, 2),
         [(2, 8, 16, 16)],
         ("native.max_pool2d", "max_pool2d_backward"),
-        ("functional.layers.max_pool2d", "_lay_tiles"),
+        None,
     ),
     "conv2d 3 x 3": (
         F.conv2d,

@@ -235,3 +235,15 @@ def test_errors_are_pytorchs(settings):
     with pytest.raises(theirs.type) as ours:
         F.max_pool2d(x, *settings)
     assert str(ours.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize("layout", [LAYOUTS["contiguous"], LAYOUTS["channels last"]], ids=["planes", "channels last"])
+@pytest.mark.parametrize("window", [5, 17, 40])
+def test_the_gradient_lies_as_the_pictures_do(layout, window):
+    """Also where nothing is compiled for, and of one window a picture."""
+    for dtype in (torch.float32, torch.float64):
+        x = layout(normal(2, 3, 40, 40, dtype=dtype)).requires_grad_()
+        y = F.max_pool2d(x, window)
+        (grad,) = torch.autograd.grad(y, x, torch.ones_like(y))
+        assert grad.stride() == x.stride()
+        assert torch.equal(grad, torch.autograd.grad(torch.nn.functional.max_pool2d(x, window).sum(), x)[0])

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as torch_F
 from torch import Tensor
 
-from manualnet.functional._chunks import pieces
 from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
@@ -56,15 +55,14 @@ class MaxPool2d(Function):
 
 def unpool(grad_out, position, size, windows):
     """∂L/∂x: every cotangent at the position that its output came from."""
-    fast, bytes_, grad_x = plain(grad_out, position), position.dtype == torch.uint8, None
-    if bytes_ and fast:
-        grad_x = native.max_pool2d_backward(grad_out, position, size, windows)
-    elif fast and windows and _side_by_side(windows, size) and position.device.type == "cpu":
-        grad_x = _lay_tiles(grad_out, position, size, windows.kernel)
-    if grad_x is None:
-        position = positions(position.int(), windows, size[1]) if bytes_ else position
-        grad_x = scatter(grad_out, position, size)
-    return grad_x
+    fast, bytes_ = plain(grad_out, position), position.dtype == torch.uint8
+    compiled = native.max_pool2d_backward(grad_out, position, size, windows) if bytes_ and fast else None
+    if compiled is not None:
+        return compiled
+    grad_x = scatter(grad_out, positions(position.int(), windows, size[1]) if bytes_ else position, size)
+    # What is wrapped cannot be asked how it lies.
+    innermost = fast and position.dim() == 4 and native.layout_of(position) is torch.channels_last
+    return grad_x.contiguous(memory_format=torch.channels_last) if innermost else grad_x
 
 
 def windows_of(shape, *settings) -> Windows | None:
@@ -95,40 +93,6 @@ def _places(n: int, kernel: int, step: int, border: int, ceil_mode: bool) -> int
     over = n + 2 * border - kernel
     count = (-(-over // step) if ceil_mode else over // step) + 1
     return count - 1 if (count - 1) * step >= n + border else count
-
-
-def _side_by_side(windows: Windows, size) -> bool:
-    whole = tuple(n // k for n, k in zip(size, windows.kernel, strict=True))
-    return windows.stride == windows.kernel and windows.padding == (0, 0) and windows.out == whole
-
-
-def _lay_tiles(grad_out: Tensor, position: Tensor, size: tuple[int, int], tile) -> Tensor:
-    """The same where windows lie side by side: each place of the window takes the cotangents that came from it.
-
-    A few pictures at a time, so that positions and cotangents are read from memory once.
-    """
-    (height, width), (th, tw) = size, tile
-    n, c, rows, columns = grad_out.shape
-    innermost = position.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if innermost else torch.contiguous_format
-    grad_x = torch.empty((n, c, height, width), dtype=grad_out.dtype, memory_format=layout)
-    # What is left beyond the last whole window.
-    bottom, right = rows * th, columns * tw
-    grad_x[:, :, bottom:].zero_()
-    grad_x[:, :, :, right:].zero_()
-    corner = torch.arange(0, bottom, th)[:, None] * width + torch.arange(0, right, tw)
-    # A mask of ones or zeros in every bit picks or drops a cotangent as it is.
-    bits = _BITS[grad_out.element_size()]
-    for g, p, target in pieces(grad_out, position, grad_x):
-        for i in range(th):
-            for j in range(tw):
-                place = target[:, :, i:bottom:th, j:right:tw]
-                mask = (p == corner + (i * width + j)).to(bits).neg_()
-                torch.bitwise_and(g.view(bits), mask, out=place.view(bits))
-    return grad_x
-
-
-_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def max_pool2d(
