@@ -6,6 +6,7 @@ import torch
 
 from manualnet.functional._dtypes import widen
 from manualnet.functional._function import Function, save
+from manualnet.functional._plain import plain
 from manualnet.functional.losses._classes import along_classes, class_axis, log_softmax_tangent
 from manualnet.functional.losses._pairs import common_type
 from manualnet.functional.losses._reduce import reduced, share
@@ -41,8 +42,7 @@ class CrossEntropyOfProbabilities(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target, weight = ctx.saved_tensors
-        log_p = _log_p(x)
-        (g,) = widen(grad_out)
+        wide, g = widen(x, grad_out)
         axis = class_axis(x)
         each = share(g, ctx.reduction, _examples(x))
         if ctx.reduction == "none":
@@ -51,8 +51,11 @@ class CrossEntropyOfProbabilities(Function):
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[2]:
             s = _smoothed(target, ctx.smoothing)
         if ctx.needs_input_grad[0]:
-            q = _weighted(s, weight)
-            grad_x = (each * (log_p.exp() * q.sum(axis, keepdim=True) - q)).to(x.dtype)
+            p, q = torch.softmax(wide, axis), _weighted(s, weight)
+            difference = _difference_in_place if plain(p, q, each) else _difference
+            grad_x = difference(p, q, axis, each).to(x.dtype)
+        if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
+            log_p = torch.log_softmax(wide, axis)
         if ctx.needs_input_grad[1]:
             grad_target = (ctx.smoothing - 1) * each * log_p
             if weight is not None:
@@ -73,6 +76,16 @@ class CrossEntropyOfProbabilities(Function):
             q_tangent = q_tangent * along_classes(weight, x) + s * along_classes(weight_tangent, x)
         change = q * log_softmax_tangent(*widen(x, x_tangent)) + q_tangent * log_p
         return reduced(-change.sum(class_axis(x)), ctx.reduction, n).to(dtype)
+
+
+def _difference(p, q, axis, each):
+    """g (p Σ q - q)."""
+    return each * (p * q.sum(axis, keepdim=True) - q)
+
+
+def _difference_in_place(p, q, axis, each):
+    """The same in p's memory, which nobody else knows."""
+    return p.mul_(q.sum(axis, keepdim=True)).sub_(q).mul_(each)
 
 
 def _log_p(x):
