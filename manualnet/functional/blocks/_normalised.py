@@ -3,15 +3,23 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from manualnet.functional._dtypes import widen
+from manualnet.functional._dtypes import cast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
-from manualnet.functional._plain import held, plain
-from manualnet.functional.layers._normalisation import channels, gradients, materialised, moments, normalise, tangents
-from manualnet.functional.layers.batch_norm import BatchNormTraining, batch_norm, check, track
+from manualnet.functional._plain import plain
+from manualnet.functional.layers._normalisation import (
+    channels,
+    gradients,
+    gradients_of_evaluation,
+    materialised,
+    moments,
+    normalise,
+    tangent_of_evaluation,
+    tangents,
+)
+from manualnet.functional.layers.batch_norm import BatchNormEvaluation, BatchNormTraining, batch_norm, check, track
 from manualnet.native import batch_norm as native
 
 
@@ -84,8 +92,52 @@ class Normalised(Function):
         return cls.times_slope(z_dot, z).to(x.dtype), mean_dot, v_dot
 
 
+class NormalisedEvaluation(Function):
+    """y = f(z) as in :class:`Normalised`, with constants μ and v: from ∂L/∂z on the rule of ``BatchNormEvaluation``.
+
+    Saved: the inputs. A subclass says what is done in training.
+    """
+
+    rule: ClassVar[type[Normalised]]
+
+    @classmethod
+    def forward(cls, x, mean, v, weight, bias, eps):
+        tensors = x, mean, v, weight, bias
+        compiled = native.evaluate(*tensors, eps, cls.rule.name) if plain(*tensors) else None
+        if compiled is not None:
+            return compiled
+        wide, mean, v, weight, bias = widen(*tensors)
+        return cls.rule.activate(normalise(wide, mean, v, weight, bias, eps)).to(x.dtype)
+
+    setup_context = staticmethod(BatchNormEvaluation.setup_context)
+
+    @classmethod
+    def backward(cls, ctx, grad_out):
+        x, mean, v, weight, bias = ctx.saved_tensors
+        need_x, _, _, *others, _ = ctx.needs_input_grad
+        needs, grads = (need_x, *others), None
+        if plain(grad_out, *ctx.saved_tensors):
+            grads = native.backward(grad_out, x, weight, bias, mean, v, ctx.eps, None, needs, cls.rule.name)
+        if grads is None:
+            wide_grad, wide, wide_weight, wide_bias, wide_mean, wide_v = widen(grad_out, x, weight, bias, mean, v)
+            z = cls.rule.again(wide, wide_weight, wide_bias, wide_mean, wide_v, ctx.eps)
+            grad_z = cls.rule.times_slope(wide_grad, z)
+            grads = gradients_of_evaluation(grad_z, wide, mean, v, weight, bias, ctx.eps, needs)
+        grad_x, *others = grads
+        return None if grad_x is None else cast(grad_x, x.dtype), None, None, *others, None
+
+    @classmethod
+    def jvp(cls, ctx, x_dot, _mean, _v, weight_dot, bias_dot, _eps):
+        x, mean, v, weight, bias = ctx.saved_tensors
+        z_dot = tangent_of_evaluation(x_dot, weight_dot, bias_dot, x, mean, v, weight, ctx.eps)
+        wide, weight, bias, mean, v = widen(x, weight, bias, mean, v)
+        z = cls.rule.again(wide, weight, bias, mean, v, ctx.eps)
+        return cls.rule.times_slope(z_dot, z).to(x.dtype)
+
+
 def normalised(
     rule: type[Normalised],
+    evaluation: type[NormalisedEvaluation],
     function: Callable[[Tensor], Tensor],
     input: Tensor,
     running_mean: Tensor | None,
@@ -96,20 +148,14 @@ def normalised(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """The call of such an operation: ``function`` is f with its own gradient, for what is no training."""
+    """The call of such an operation: ``function`` is f with its own gradient, for what is no batch."""
     if not isinstance(input, Tensor) or input.dim() < 2:
         return function(batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps))
     refuse_complex(f"batch_norm_{rule.name}", input)
     named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     check(input, named, training, eps)
     if not training:
-        statistics = running_mean, running_var, weight, bias
-        if not torch.is_grad_enabled() and held(input, *statistics):
-            compiled = native.evaluate(input, *statistics, eps, rule.name)
-            if compiled is not None:
-                return compiled
-        x, mean, v, weight, bias = widen(input, running_mean, running_var, weight, bias)
-        return function(batch_norm(x, mean, v, weight, bias, False, momentum, eps)).to(input.dtype)
+        return evaluation.apply(input, running_mean, running_var, weight, bias, eps)
     y, mean, v = rule.apply(input, weight, bias, eps)
     track(input, running_mean, running_var, mean, v, momentum)
     return y

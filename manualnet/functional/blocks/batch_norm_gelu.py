@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.functional.activations.gelu import gelu, times_slope
-from manualnet.functional.blocks._normalised import Normalised, normalised
+from manualnet.functional.blocks._normalised import Normalised, NormalisedEvaluation, normalised
 
 
 class BatchNormGELU(Normalised):
@@ -19,6 +19,12 @@ class BatchNormGELU(Normalised):
     @staticmethod
     def activate(z):
         return torch.nn.functional.gelu(z)
+
+
+class BatchNormGELUEvaluation(NormalisedEvaluation):
+    """The same with the running statistics, which are constants, as μ and v."""
+
+    rule = BatchNormGELU
 
 
 def batch_norm_gelu(
@@ -62,4 +68,4 @@ def batch_norm_gelu(
     True
     """
     rest = running_mean, running_var, weight, bias, training, momentum, eps
-    return normalised(BatchNormGELU, gelu, input, *rest)
+    return normalised(BatchNormGELU, BatchNormGELUEvaluation, gelu, input, *rest)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from manualnet.functional.activations.relu import relu
-from manualnet.functional.blocks._normalised import Normalised, normalised
+from manualnet.functional.blocks._normalised import Normalised, NormalisedEvaluation, normalised
 from manualnet.functional.layers._normalisation import normalise
 
 
@@ -31,6 +31,12 @@ class BatchNormReLU(Normalised):
     @staticmethod
     def times_slope(g, z):
         return g.masked_fill(z <= 0, 0)
+
+
+class BatchNormReLUEvaluation(NormalisedEvaluation):
+    """The same with the running statistics, which are constants, as μ and v."""
+
+    rule = BatchNormReLU
 
 
 def batch_norm_relu(
@@ -72,4 +78,4 @@ def batch_norm_relu(
     (tensor([0.0000, 0.0000, 1.3887]), tensor([ 0.0441, -0.0551,  0.0110]))
     """
     rest = running_mean, running_var, weight, bias, training, momentum, eps
-    return normalised(BatchNormReLU, relu, input, *rest)
+    return normalised(BatchNormReLU, BatchNormReLUEvaluation, relu, input, *rest)

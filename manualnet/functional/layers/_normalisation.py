@@ -57,6 +57,33 @@ def tangents(x_dot, weight_dot, bias_dot, x, weight, mean, v, eps):
     return y_dot.to(x.dtype), mean_dot, v_dot
 
 
+def gradients_of_evaluation(grad_out, x, mean, v, weight, bias, eps, needs):
+    """The same three where μ and v are constants."""
+    axes = axes_of(x)
+    g, wide, mean, v, wide_weight = widen(grad_out, x, mean, v, weight)
+    r = (v + eps).rsqrt()
+    grad_x = grad_weight = grad_bias = None
+    if needs[0]:
+        grad_x = (g * channels(r if weight is None else r * wide_weight, x)).to(x.dtype)
+    if needs[1]:
+        grad_weight = (r * (g * (wide - channels(mean, x))).sum(axes)).to(weight.dtype)
+    if needs[2]:
+        grad_bias = g.sum(axes).to(bias.dtype)
+    return grad_x, grad_weight, grad_bias
+
+
+def tangent_of_evaluation(x_dot, weight_dot, bias_dot, x, mean, v, weight, eps):
+    """The direction of y where μ and v are constants, in at least float32."""
+    wide_dot, wide, mean, v, wide_weight = widen(x_dot, x, mean, v, weight)
+    r = (v + eps).rsqrt()
+    y_dot = wide_dot * channels(r if weight is None else r * wide_weight, x)
+    if weight_dot is not None:
+        y_dot = y_dot + (wide - channels(mean, x)) * channels(r * weight_dot, x)
+    if bias_dot is not None:
+        y_dot = y_dot + channels(bias_dot, x)
+    return y_dot
+
+
 def materialised(directions: tuple[Tensor | None, ...], like: tuple[Tensor, ...]) -> list[Tensor]:
     """Zeros for those that are not given."""
     return [torch.zeros_like(t) if d is None else d for d, t in zip(directions, like, strict=True)]

@@ -9,12 +9,12 @@ from manualnet.functional._function import Function, save
 from manualnet.functional._plain import held, plain
 from manualnet.functional.layers import _batch_norm_fast
 from manualnet.functional.layers._normalisation import (
-    axes_of,
-    channels,
     gradients,
+    gradients_of_evaluation,
     materialised,
     moments,
     normalise,
+    tangent_of_evaluation,
     tangents,
 )
 from manualnet.native import batch_norm as native
@@ -108,29 +108,13 @@ class BatchNormEvaluation(Function):
             grads = native.backward(grad_out, x, weight, bias, mean, v, ctx.eps, None, (need_x, *needs))
             if grads is not None:
                 return grads[0], None, None, *grads[1:], None
-        axes = axes_of(x)
-        g, wide, mean, v, wide_weight = widen(grad_out, x, mean, v, weight)
-        r = (v + ctx.eps).rsqrt()
-        grad_x = grad_weight = grad_bias = None
-        if ctx.needs_input_grad[0]:
-            grad_x = (g * channels(r if weight is None else r * wide_weight, x)).to(x.dtype)
-        if ctx.needs_input_grad[3]:
-            grad_weight = (r * (g * (wide - channels(mean, x))).sum(axes)).to(weight.dtype)
-        if ctx.needs_input_grad[4]:
-            grad_bias = g.sum(axes).to(bias.dtype)
-        return grad_x, None, None, grad_weight, grad_bias, None
+        grads = gradients_of_evaluation(grad_out, x, mean, v, weight, bias, ctx.eps, (need_x, *needs))
+        return grads[0], None, None, *grads[1:], None
 
     @staticmethod
     def jvp(ctx, x_dot, _mean, _v, weight_dot, bias_dot, _eps):
         x, mean, v, weight, _ = ctx.saved_tensors
-        wide_dot, wide, mean, v, wide_weight = widen(x_dot, x, mean, v, weight)
-        r = (v + ctx.eps).rsqrt()
-        y_dot = wide_dot * channels(r if weight is None else r * wide_weight, x)
-        if weight_dot is not None:
-            y_dot = y_dot + (wide - channels(mean, x)) * channels(r * weight_dot, x)
-        if bias_dot is not None:
-            y_dot = y_dot + channels(bias_dot, x)
-        return y_dot.to(x.dtype)
+        return tangent_of_evaluation(x_dot, weight_dot, bias_dot, x, mean, v, weight, ctx.eps).to(x.dtype)
 
 
 class _Track(Function):
