@@ -54,6 +54,12 @@ PATHS = {
         ("native.batch_norm", "backward"),
         ("functional.layers._batch_norm_fast", "backward"),
     ),
+    "batch_norm_gelu, evaluation": (
+        lambda x: F.batch_norm_gelu(x, torch.zeros_like(x[0, :, 0, 0]), torch.ones_like(x[0, :, 0, 0])),
+        [(4, 8, 16, 16)],
+        ("native.batch_norm", "backward"),
+        None,
+    ),
     "batch_norm, evaluation": (
         lambda x: F.batch_norm(x, torch.zeros_like(x[0, :, 0, 0]), torch.ones_like(x[0, :, 0, 0])),
         [(4, 8, 16, 16)],

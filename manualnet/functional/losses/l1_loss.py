@@ -11,6 +11,11 @@ from manualnet.functional.losses._pairs import check_pair, difference, rounded, 
 from manualnet.functional.losses._reduce import divisor, reduced, resolve, share
 
 
+@fused("fabsf(x - t)")
+def _distance(x: Tensor, t: Tensor) -> Tensor:
+    return rounded(difference(x, t).abs(), x, t)
+
+
 @summed("fabsf(x - t) * (1 / count)")
 def _distances(x: Tensor, t: Tensor, count: int) -> Tensor:
     total = difference(x, t).abs().sum()
@@ -37,11 +42,11 @@ class L1Loss(Function):
     @staticmethod
     def forward(x, target, weight, reduction):
         total = total_weight(weight, x, target)
-        if weight is None and reduction != "none":
+        if weight is None:
+            if reduction == "none":
+                return _distance(x, target)
             return rounded(_distances(x, target, divisor(reduction, total)), x, target)
-        loss = difference(x, target).abs()
-        if weight is not None:
-            loss = loss * weight
+        loss = difference(x, target).abs() * weight
         return rounded(reduced(loss, reduction, total), x, target, weight)
 
     @staticmethod

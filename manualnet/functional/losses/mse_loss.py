@@ -10,6 +10,11 @@ from manualnet.functional.losses._pairs import check_pair, difference, rounded, 
 from manualnet.functional.losses._reduce import divisor, reduced, resolve, share
 
 
+@fused("(x - t) * (x - t)")
+def _square(x: Tensor, t: Tensor) -> Tensor:
+    return rounded(difference(x, t).square(), x, t)
+
+
 @summed("(x - t) * (x - t) * (1 / count)")
 def _squares(x: Tensor, t: Tensor, count: int) -> Tensor:
     return difference(x, t).square().sum() / count
@@ -34,11 +39,11 @@ class MseLoss(Function):
     @staticmethod
     def forward(x, target, weight, reduction):
         total = total_weight(weight, x, target)
-        if weight is None and reduction != "none":
+        if weight is None:
+            if reduction == "none":
+                return _square(x, target)
             return rounded(_squares(x, target, divisor(reduction, total)), x, target)
-        loss = difference(x, target).square()
-        if weight is not None:
-            loss = loss * weight
+        loss = difference(x, target).square() * weight
         return rounded(reduced(loss, reduction, total), x, target, weight)
 
     @staticmethod
