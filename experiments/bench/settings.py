@@ -22,6 +22,11 @@ def _pixels(i: Inputs) -> Tensor:
     return _planes(i).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
 
 
+def _slice(i: Inputs) -> Tensor:
+    """Rows with a gap after each."""
+    return i.normal(max(1, i.numel // 1024), 2048)[:, :1024]
+
+
 def _conv2d(kernel: int, groups: int = 1, lay: Callable[[Inputs], Tensor] = _planes, **settings: int) -> Maker:
     shape = 64, 64 // groups, kernel, kernel
     return lambda i: Sample((lay(i), i.normal(*shape)), {"padding": kernel // 2, "groups": groups, **settings})
@@ -52,6 +57,7 @@ SETTINGS: tuple[tuple[str, str, Maker], ...] = (
     ("batch_norm", "evaluation", lambda i: batch_norm(i, _pixels(i), training=False)),
     ("batch_norm_gelu", "planes", lambda i: batch_norm(i, _planes(i))),
     ("batch_norm_relu", "planes", lambda i: batch_norm(i, _planes(i))),
+    ("batch_norm_relu", "planes, evaluation", lambda i: batch_norm(i, _planes(i), training=False)),
     ("conv2d", "planes", _conv2d(3)),
     ("conv2d", "one pixel", _conv2d(1, lay=_pixels)),
     ("conv2d", "one pixel, planes", _conv2d(1)),
@@ -62,18 +68,26 @@ SETTINGS: tuple[tuple[str, str, Maker], ...] = (
     ("max_pool2d", "planes", _pool(2)),
     ("max_pool2d", "3, stride 2", _pool(3, 2, 1, lay=_pixels)),
     ("max_pool2d", "3, stride 2, planes", _pool(3, 2, 1)),
+    ("max_pool2d", "whole planes", _pool(32)),
+    ("max_pool2d", "quarters of planes", _pool(16)),
     ("avg_pool2d", "planes", _pool(2)),
     ("avg_pool2d", "3, stride 2", _pool(3, 2, 1, lay=_pixels)),
     ("avg_pool2d", "3, stride 2, planes", _pool(3, 2, 1)),
     ("prelu", "a slope a channel", lambda i: Sample((_planes(i), i.normal(64)))),
-    ("gelu", "a slice", lambda i: Sample((i.normal(max(1, i.numel // 1024), 2048)[:, :1024],))),
+    ("gelu", "a slice", lambda i: Sample((_slice(i),))),
+    ("prelu", "a slice", lambda i: Sample((_slice(i), i.normal(1)))),
     ("softmax", "channels", lambda i: Sample((_planes(i), 1))),
+    ("softmax", "rows of pixels", lambda i: Sample((_pixels(i), -1))),
     ("log_softmax", "the first axis", lambda i: Sample((i.units(), 0))),
     ("cross_entropy", "pictures", _cross_entropy(21, 32, 32)),
     ("cross_entropy", "10,000 classes", _cross_entropy(10_000)),
     ("cross_entropy", "weights", _cross_entropy(10, weighted=True)),
+    ("cross_entropy", "probabilities", lambda i: Sample((i.units(), torch.softmax(i.units().detach(), 1)))),
+    ("mse_loss", "none", lambda i: Sample((i.units(), i.units().detach()), {"reduction": "none"})),
+    ("mse_loss", "a slice", lambda i: Sample((_slice(i), _slice(i).detach()))),
     ("mul", "a factor a channel", lambda i: Sample((_planes(i), i.normal(64, 1, 1)))),
     ("mul", "a factor a column", lambda i: Sample((i.units(), i.normal(i.width)))),
+    ("matmul", "two vectors", lambda i: Sample((i.normal(i.numel), i.normal(i.numel)))),
     ("matmul", "a matrix, a batch", lambda i: Sample((i.normal(64, 64), i.normal(i.numel >> 16, 64, 1024)))),
     ("add", "a row", lambda i: Sample((i.units(), i.normal(i.width)))),
 )
