@@ -62,11 +62,15 @@ def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Σ G Yᵀ; where one X met a whole batch, the sum over the batch is a part of the product."""
     if len(shape) == 2 < y.dim():
         return sum_of_products(g, y)
+    if g.shape == (1, 1):
+        return g * y.mT
     return sum_to(torch.matmul(g, y.mT), shape)
 
 
 def _right(x: Tensor, g: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Σ Xᵀ G, likewise."""
+    if g.shape == (1, 1):
+        return x.mT * g
     if len(shape) == 2:
         return as_rows(x).mT @ as_rows(g)
     return sum_to(_product(x.mT, g), shape)

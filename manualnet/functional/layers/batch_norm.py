@@ -104,11 +104,11 @@ class BatchNormEvaluation(Function):
     def backward(ctx, grad_out):
         x, mean, v, weight, bias = ctx.saved_tensors
         need_x, _, _, *needs, _ = ctx.needs_input_grad
+        grads = None
         if plain(grad_out, *ctx.saved_tensors):
             grads = native.backward(grad_out, x, weight, bias, mean, v, ctx.eps, None, (need_x, *needs))
-            if grads is not None:
-                return grads[0], None, None, *grads[1:], None
-        grads = gradients_of_evaluation(grad_out, x, mean, v, weight, bias, ctx.eps, (need_x, *needs))
+        if grads is None:
+            grads = gradients_of_evaluation(grad_out, x, mean, v, weight, bias, ctx.eps, (need_x, *needs))
         return grads[0], None, None, *grads[1:], None
 
     @staticmethod
