@@ -22,7 +22,7 @@ from torch import Tensor
 from manualnet.functional._chunks import rows
 from manualnet.functional._dtypes import HALF, cast
 from manualnet.functional._plain import plain
-from manualnet.functional.arithmetic._products import times_batch
+from manualnet.functional.arithmetic._products import sum_of_products, times_batch
 from manualnet.native import conv2d_depthwise as depthwise
 from manualnet.native import conv2d_tiles as tiles
 from manualnet.native import conv2d_weight as native
@@ -178,11 +178,7 @@ def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, *_) -> Te
         return None
     x = x[:, :, :: stride[0], :: stride[1]]
     if x.is_contiguous() and grad_out.is_contiguous():
-        if x.dtype not in HALF and len(x) * weight_shape.numel() <= x.numel() + grad_out.numel():
-            return (grad_out.flatten(2) @ x.flatten(2).mT).sum(0).view(weight_shape)
-        # A channel's planes one after another, which copies long runs where pixels would be picked one by one.
-        g, x = (t.transpose(0, 1).reshape(t.shape[1], -1) for t in (grad_out, x))
-        return (g @ x.t()).view(weight_shape)
+        return sum_of_products(grad_out.flatten(2), x.flatten(2)).view(weight_shape)
     return (_pixels(grad_out).t() @ _pixels(x)).view(weight_shape)
 
 

@@ -55,7 +55,7 @@ class CrossEntropyOfProbabilities(Function):
             difference = _difference_in_place if plain(p, q, each) else _difference
             grad_x = difference(p, q, axis, each).to(x.dtype)
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
-            log_p = torch.log_softmax(wide, axis)
+            log_p = _log_p(x)
         if ctx.needs_input_grad[1]:
             grad_target = (ctx.smoothing - 1) * each * log_p
             if weight is not None:
