@@ -54,15 +54,22 @@ def numbers(*values: int) -> ctypes.Array:
     return (ctypes.c_long * len(values))(*values)
 
 
-def along(tensor: Tensor, dim: int) -> tuple[int, int, int] | None:
-    """The tensor as an array (n, c, p) whose c is axis ``dim``; None where it does not lie like one in memory."""
+def along(tensor: Tensor, dim: int, *, ordered: bool = False) -> tuple[int, int, int] | None:
+    """The tensor as an array (n, c, p) whose c is axis ``dim``; None where it does not lie like one in memory.
+
+    ``ordered``: n and p are the other axes one after another.
+    """
     dim %= tensor.dim()
     if tensor.is_contiguous():
-        shape = tensor.shape
-        return shape[:dim].numel(), shape[dim], shape[dim + 1 :].numel()
-    if tensor.movedim(dim, -1).is_contiguous():
-        return tensor.numel() // tensor.shape[dim], tensor.shape[dim], 1
-    return None
+        shape, at = tensor.shape, dim
+    else:
+        order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
+        laid, at = tensor.permute(order), order.index(dim)
+        others = order[:at] + order[at + 1 :]
+        if not laid.is_contiguous() or (ordered and others != sorted(others)):
+            return None
+        shape = laid.shape
+    return shape[:at].numel(), shape[at], shape[at + 1 :].numel()
 
 
 def without_gaps(tensor: Tensor) -> bool:

@@ -4,18 +4,10 @@
 // Cross-entropy: sum(q (log sum e^x - x)) with q = w ((1 - e) [c = y] + e / c), and (p sum(q) - q) g with p the softmax
 // over the classes. The likelihood: -w g at y, and 0 elsewhere. An ignored target has 0. No weights stand for ones.
 
-#include <stdlib.h>
-
-enum { BLOCK = 512, VECTOR = 16 };
-
-static inline long whole(long c) { return (c + VECTOR - 1) / VECTOR * VECTOR; }
-
 typedef struct {
     long n, c, p, ignored, mean, step; // step: from a target's cotangent to the next, 0 or 1
     double smoothing;
 } shape;
-
-static inline float weight_of(const float *weight, long c) { return weight ? weight[c] : 1.0f; }
 
 static double sum_of(const float *weight, long c) {
     double sum = 0.0;
@@ -40,39 +32,6 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
 }
 
 #define KERNELS(T)                                                                                                     \
-    /* p = e^(x - most) of a row, in room for whole vectors, and their sum. */                                         \
-    static double exps_##T(const T *restrict x, float *restrict p, float *largest, long c) {                           \
-        const long padded = whole(c);                                                                                  \
-        float most = -INFINITY;                                                                                        \
-        double sum = 0.0;                                                                                              \
-        for (long j = 0; j < c; j++) p[j] = get_##T(x[j]);                                                             \
-        for (long j = c; j < padded; j++) p[j] = -INFINITY;                                                            \
-        _Pragma("omp simd reduction(max : most)") for (long j = 0; j < padded; j++)                                    \
-            most = p[j] > most ? p[j] : most;                                                                          \
-        for (long b = 0; b < padded; b += VECTOR)                                                                      \
-            for (long j = b; j < b + VECTOR; j++) p[j] = exp_below(p[j] - most);                                       \
-        for (long b = 0; b < padded; b += BLOCK) {                                                                     \
-            const long end = least(b + BLOCK, padded);                                                                 \
-            float part = 0.0f;                                                                                         \
-            _Pragma("omp simd reduction(+ : part)") for (long j = b; j < end; j++) part += p[j];                       \
-            sum += part;                                                                                               \
-        }                                                                                                              \
-        *largest = most;                                                                                               \
-        return sum;                                                                                                    \
-    }                                                                                                                  \
-                                                                                                                       \
-    /* The largest score of each of `count` places, and the sum of e^(x - most). */                                    \
-    static void sums_##T(const T *restrict x, float *restrict most, float *restrict sum, long count, long c, long p) { \
-        for (long b = 0; b < count; b++) most[b] = get_##T(x[b]), sum[b] = 0.0f;                                       \
-        for (long j = 1; j < c; j++)                                                                                   \
-            for (long b = 0; b < count; b++) {                                                                         \
-                float v = get_##T(x[j * p + b]);                                                                       \
-                most[b] = v > most[b] ? v : most[b];                                                                   \
-            }                                                                                                          \
-        for (long j = 0; j < c; j++)                                                                                   \
-            for (long b = 0; b < count; b++) sum[b] += exp_below(get_##T(x[j * p + b]) - most[b]);                     \
-    }                                                                                                                  \
-                                                                                                                       \
     /* The sum of w (most - x) of a row, and of each of `count` places. */                                             \
     static double lack_of_row_##T(const T *restrict x, const float *weight, float most, long c) {                      \
         double sum = 0.0;                                                                                              \
@@ -108,7 +67,8 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
             const int turned = s->p == 1 && s->c <= FEW;                                                               \
             const long n = turned ? 1 : s->n, p = turned ? s->n : s->p;                                                \
             const long many = p > 1 ? PLACES : 1, blocks = (p + many - 1) / many;                                      \
-            float *row = malloc(whole(s->c) * sizeof(float));                                                          \
+            float *row = malloc(WHOLE(T, s->c) * sizeof(float));                                                       \
+            T *spare = malloc(WHOLE(T, s->c) * sizeof(T)); /* for the last row: whole vectors are read and written */  \
             T own[FEW * PLACES];                                                                                       \
             SHARE(n * blocks)                                                                                          \
             for (long block = first; block < last; block++) {                                                          \
@@ -126,6 +86,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
                     sums_##T(scores, most, sum, count, s->c, apart);                                                   \
                     if (even > 0.0) lacks_##T(scores, weight, most, lack, count, s->c, apart);                         \
                 } else {                                                                                               \
+                    if (block + 1 == last) scores = memcpy(spare, scores, s->c * sizeof(T));                           \
                     sum[0] = (float)exps_##T(scores, row, most, s->c);                                                 \
                     if (even > 0.0) lack[0] = lack_of_row_##T(scores, weight, most[0], s->c);                          \
                 }                                                                                                      \
@@ -144,20 +105,22 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
                 }                                                                                                      \
             }                                                                                                          \
             free(row);                                                                                                 \
+            free(spare);                                                                                               \
         }                                                                                                              \
-        if (!s->step) *out = (float)(all / divisor(y, weight, s, threads));                                                     \
+        if (!s->step) *out = (float)(all / divisor(y, weight, s, threads));                                            \
         return 0;                                                                                                      \
     }                                                                                                                  \
                                                                                                                        \
-    static void row_##T(const T *restrict x, T *restrict dx, float *restrict p, const float *weight, long y, float all,\
-                        float even, float right, float g, long c) {                                                    \
+    static void row_##T(const T *x, T *dx, float *restrict p, const float *weight, long y, float all, float even,      \
+                        float right, float g, long c) {                                                                \
         float most;                                                                                                    \
         const double sum = exps_##T(x, p, &most, c);                                                                   \
         const float times = (float)(all / sum), w = weight_of(weight, y);                                              \
         if (weight)                                                                                                    \
             for (long j = 0; j < c; j++) dx[j] = put_##T((p[j] * times - even * weight[j]) * g);                       \
         else                                                                                                           \
-            for (long j = 0; j < c; j++) dx[j] = put_##T((p[j] * times - even) * g);                                   \
+            for (long b = 0; b < c; b += VECTOR(T))                                                                    \
+                for (long j = b; j < b + VECTOR(T); j++) dx[j] = put_##T((p[j] * times - even) * g);                   \
         dx[y] = put_##T((p[y] * times - even * w - right * w) * g);                                                    \
     }                                                                                                                  \
                                                                                                                        \
@@ -181,14 +144,15 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
                                                                                                                        \
     void cross_entropy_backward_##T(const T *x, const int64_t *y, T *dx, const float *grad_out, const float *weight,   \
                                     const shape *s, long threads) {                                                    \
-        const double total = divisor(y, weight, s, threads);                                                                    \
+        const double total = divisor(y, weight, s, threads);                                                           \
         const float even = (float)(s->smoothing / s->c), right = (float)(1.0 - s->smoothing);                          \
         const double weights = sum_of(weight, s->c);                                                                   \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             const int turned = s->p == 1 && s->c <= FEW;                                                               \
             const long n = turned ? 1 : s->n, p = turned ? s->n : s->p;                                                \
             const long many = p > 1 ? PLACES : 1, blocks = (p + many - 1) / many;                                      \
-            float *row = malloc(whole(s->c) * sizeof(float));                                                          \
+            float *row = malloc(WHOLE(T, s->c) * sizeof(float));                                                       \
+            T *spare = malloc(WHOLE(T, s->c) * sizeof(T)); /* for the last row: whole vectors are read and written */  \
             T own[FEW * PLACES], result[FEW * PLACES];                                                                 \
             SHARE(n * blocks)                                                                                          \
             for (long block = first; block < last; block++) {                                                          \
@@ -212,10 +176,16 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
                     places_##T(x + at, dx + at, weight, target, all, g, even, right, count, s->c, p);                  \
                 else if (target[0] < 0)                                                                                \
                     memset(dx + at, 0, s->c * sizeof(T));                                                              \
-                else                                                                                                   \
+                else if (block + 1 < last)                                                                             \
                     row_##T(x + at, dx + at, row, weight, target[0], all[0], even, right, g[0], s->c);                 \
+                else {                                                                                                 \
+                    memcpy(spare, x + at, s->c * sizeof(T));                                                           \
+                    row_##T(spare, spare, row, weight, target[0], all[0], even, right, g[0], s->c);                    \
+                    memcpy(dx + at, spare, s->c * sizeof(T));                                                          \
+                }                                                                                                      \
             }                                                                                                          \
             free(row);                                                                                                 \
+            free(spare);                                                                                               \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
@@ -244,7 +214,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
     /* A few rows are cleared at a time: they stay in the cache. */                                                    \
     void nll_backward_##T(const int64_t *y, T *dx, const float *grad_out, const float *weight, const shape *s,         \
                           long threads) {                                                                              \
-        const double total = divisor(y, weight, s, threads);                                                                    \
+        const double total = divisor(y, weight, s, threads);                                                           \
         const float shared = (float)(*grad_out / total);                                                               \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n)                                                                                                \

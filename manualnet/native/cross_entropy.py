@@ -10,8 +10,6 @@ from manualnet.native.call import NAMES, along, call, fits, threads_for, wide
 
 # Scores below which a call is over before a compiled path pays, and below which PyTorch's likelihood is as fast.
 _WORTH, _MANY = 1 << 7, 1 << 12
-# Classes of a row for which PyTorch's loss is as fast: too many to turn rows, too few for one to take its time.
-_ROWS = range(33, 512)
 
 
 class _Shape(ctypes.Structure):
@@ -25,8 +23,8 @@ def cross_entropy(
     """The loss in float32, of scores (N, C, …) and targets (N, …); None where another way must be gone."""
     if x.numel() < _WORTH or not fits(x):
         return None
-    sizes, library = along(x, min(1, x.dim() - 1)), _library()
-    if sizes is None or library is None or (sizes[2] == 1 and sizes[1] in _ROWS):
+    sizes, library = _sizes(x), _library()
+    if sizes is None or library is None:
         return None
     loss = torch.empty(target.shape if reduction == "none" else ())
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
@@ -48,7 +46,7 @@ def cross_entropy_backward(
     """(p Σ q − q) g for scores (N, C, …) and targets (N, …); None where another way must be gone."""
     if x.numel() < _WORTH or not fits(x):
         return None
-    sizes, kernel = along(x, min(1, x.dim() - 1)), _backward("cross_entropy", x.dtype)
+    sizes, kernel = _sizes(x), _backward("cross_entropy", x.dtype)
     if sizes is None or kernel is None:
         return None
     grad_x = torch.empty_like(x)
@@ -66,13 +64,11 @@ def worth(x: Tensor) -> bool:
 
 def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor | None:
     """-w x at the target in float32, of (N, C, …) and targets (N, …); None where another way must be gone."""
-    if not x.is_contiguous():
-        return None
-    kernel = getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
-    if kernel is None:
+    sizes, kernel = _sizes(x), getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
+    if sizes is None or kernel is None:
         return None
     loss = torch.empty(target.shape if reduction == "none" else ())
-    shape = _Shape(*_split(x.shape), ignore_index, reduction == "mean", reduction == "none", 0.0)
+    shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", 0.0)
     tensors = target.contiguous(), loss, wide(weight)
     return None if call(kernel, x, *tensors, ctypes.byref(shape), threads_for(x.numel())) else loss
 
@@ -98,6 +94,11 @@ def nll_backward(
     return grad_x
 
 
+def _sizes(x: Tensor) -> tuple[int, int, int] | None:
+    """The scores as an array (n, c, p) whose places come in the targets' order; None where they do not lie like one."""
+    return along(x, min(1, x.dim() - 1), ordered=True)
+
+
 def _split(shape: torch.Size) -> tuple[int, int, int]:
     return (1, shape[0], 1) if len(shape) == 1 else (shape[0], shape[1], shape[2:].numel())
 
@@ -107,4 +108,4 @@ def _backward(name: str, dtype: torch.dtype):
 
 
 def _library():
-    return load("numbers.h", "share.h", "exp.h", "turn.h", "cross_entropy.c")
+    return load("numbers.h", "share.h", "exp.h", "turn.h", "scores.h", "cross_entropy.c")
