@@ -4,6 +4,9 @@
 // Cross-entropy: sum(q (log sum e^x - x)) with q = w ((1 - e) [c = y] + e / c), and (p sum(q) - q) g with p the softmax
 // over the classes. The likelihood: -w g at y, and 0 elsewhere. An ignored target has 0. No weights stand for ones.
 
+// Classes up to which rows are turned: the sum of a vector takes as long as some vectors of terms.
+enum { FEW = 32 };
+
 typedef struct {
     long n, c, p, ignored, mean, step; // step: from a target's cotangent to the next, 0 or 1
     double smoothing;
@@ -68,7 +71,6 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
             const long n = turned ? 1 : s->n, p = turned ? s->n : s->p;                                                \
             const long many = p > 1 ? PLACES : 1, blocks = (p + many - 1) / many;                                      \
             float *row = malloc(WHOLE(T, s->c) * sizeof(float));                                                       \
-            T *spare = malloc(WHOLE(T, s->c) * sizeof(T)); /* for the last row: whole vectors are read and written */  \
             T own[FEW * PLACES];                                                                                       \
             SHARE(n * blocks)                                                                                          \
             for (long block = first; block < last; block++) {                                                          \
@@ -86,7 +88,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
                     sums_##T(scores, most, sum, count, s->c, apart);                                                   \
                     if (even > 0.0) lacks_##T(scores, weight, most, lack, count, s->c, apart);                         \
                 } else {                                                                                               \
-                    if (block + 1 == last) scores = memcpy(spare, scores, s->c * sizeof(T));                           \
+                                                                                                                       \
                     sum[0] = (float)exps_##T(scores, row, most, s->c);                                                 \
                     if (even > 0.0) lack[0] = lack_of_row_##T(scores, weight, most[0], s->c);                          \
                 }                                                                                                      \
@@ -105,23 +107,24 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
                 }                                                                                                      \
             }                                                                                                          \
             free(row);                                                                                                 \
-            free(spare);                                                                                               \
         }                                                                                                              \
         if (!s->step) *out = (float)(all / divisor(y, weight, s, threads));                                            \
         return 0;                                                                                                      \
     }                                                                                                                  \
                                                                                                                        \
-    static void row_##T(const T *x, T *dx, float *restrict p, const float *weight, long y, float all, float even,      \
-                        float right, float g, long c) {                                                                \
+    static void row_##T(const T *restrict x, T *restrict dx, float *restrict p, const float *weight, long y, float all,\
+                        float even, float right, float g, long c) {                                                    \
         float most;                                                                                                    \
         const double sum = exps_##T(x, p, &most, c);                                                                   \
         const float times = (float)(all / sum), w = weight_of(weight, y);                                              \
-        if (weight)                                                                                                    \
-            for (long j = 0; j < c; j++) dx[j] = put_##T((p[j] * times - even * weight[j]) * g);                       \
-        else                                                                                                           \
-            for (long b = 0; b < c; b += VECTOR(T))                                                                    \
-                for (long j = b; j < b + VECTOR(T); j++) dx[j] = put_##T((p[j] * times - even) * g);                   \
-        dx[y] = put_##T((p[y] * times - even * w - right * w) * g);                                                    \
+        /* The last vector first: what it has once more is written by another. */                                      \
+        for (long b = WHOLE(T, c) - VECTOR(T); b >= 0; b -= VECTOR(T)) {                                               \
+            const long at = least(b, c - VECTOR(T));                                                                   \
+            _Pragma("omp simd") for (long v = 0; v < VECTOR(T); v++)                                                   \
+                dx[at + v] = put_##T((p[b + v] * times - even * weight_of(weight, at + v)) * g);                       \
+        }                                                                                                              \
+        const float of_y = p[y < c / VECTOR(T) * VECTOR(T) ? y : y + WHOLE(T, c) - c];                                 \
+        dx[y] = put_##T((of_y * times - even * w - right * w) * g);                                                    \
     }                                                                                                                  \
                                                                                                                        \
     /* Places of a picture, whose scores lie `p` apart. */                                                             \
@@ -152,7 +155,6 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
             const long n = turned ? 1 : s->n, p = turned ? s->n : s->p;                                                \
             const long many = p > 1 ? PLACES : 1, blocks = (p + many - 1) / many;                                      \
             float *row = malloc(WHOLE(T, s->c) * sizeof(float));                                                       \
-            T *spare = malloc(WHOLE(T, s->c) * sizeof(T)); /* for the last row: whole vectors are read and written */  \
             T own[FEW * PLACES], result[FEW * PLACES];                                                                 \
             SHARE(n * blocks)                                                                                          \
             for (long block = first; block < last; block++) {                                                          \
@@ -176,16 +178,10 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
                     places_##T(x + at, dx + at, weight, target, all, g, even, right, count, s->c, p);                  \
                 else if (target[0] < 0)                                                                                \
                     memset(dx + at, 0, s->c * sizeof(T));                                                              \
-                else if (block + 1 < last)                                                                             \
+                else                                                                                                   \
                     row_##T(x + at, dx + at, row, weight, target[0], all[0], even, right, g[0], s->c);                 \
-                else {                                                                                                 \
-                    memcpy(spare, x + at, s->c * sizeof(T));                                                           \
-                    row_##T(spare, spare, row, weight, target[0], all[0], even, right, g[0], s->c);                    \
-                    memcpy(dx + at, spare, s->c * sizeof(T));                                                          \
-                }                                                                                                      \
             }                                                                                                          \
             free(row);                                                                                                 \
-            free(spare);                                                                                               \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \

@@ -70,7 +70,8 @@ def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
     loss = torch.empty(target.shape if reduction == "none" else ())
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", 0.0)
     tensors = target.contiguous(), loss, wide(weight)
-    return None if call(kernel, x, *tensors, ctypes.byref(shape), threads_for(x.numel())) else loss
+    # One score a target is looked up, wherever it lies: that is worth some elements.
+    return None if call(kernel, x, *tensors, ctypes.byref(shape), threads_for(8 * target.numel())) else loss
 
 
 def nll_backward(

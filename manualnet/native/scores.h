@@ -4,34 +4,34 @@
 
 enum { BLOCK = 512 };
 
-// Scores to a vector: those of half precision fill it only as many as they are in memory.
-#define VECTOR(T) (64 / (long)sizeof(T))
+// The elements of the vectors that a row takes.
 #define WHOLE(T, c) (((c) + VECTOR(T) - 1) / VECTOR(T) * VECTOR(T))
 
 static inline float weight_of(const float *weight, long c) { return weight ? weight[c] : 1.0f; }
 
 #define SCORES(T)                                                                                                      \
-    /* p = e^(x - most) of a row, and their sum. Whole vectors are read and written. */                                \
+    /* p = e^(x - most) of a row, vector by vector, and their sum; 0 where the last vector has elements once more. */  \
     static double exps_##T(const T *restrict x, float *restrict p, float *largest, long c) {                           \
-        const long vector = VECTOR(T), padded = WHOLE(T, c);                                                           \
+        const long padded = WHOLE(T, c);                                                                               \
         float most = -INFINITY;                                                                                        \
         double sum = 0.0;                                                                                              \
-        for (long b = 0; b < padded; b += vector) {                                                                    \
-            const int left = (int)least(c - b, vector);                                                                \
-            _Pragma("omp simd") for (int v = 0; v < vector; v++) {                                                     \
-                const float score = get_##T(x[b + v]);                                                                 \
-                p[b + v] = v < left ? score : -INFINITY;                                                               \
+        for (long b = 0; b < padded; b += VECTOR(T)) {                                                                 \
+            const long at = least(b, c - VECTOR(T));                                                                   \
+            const int seen = (int)(b - at);                                                                            \
+            _Pragma("omp simd") for (int v = 0; v < VECTOR(T); v++) {                                                  \
+                const float score = get_##T(x[at + v]);                                                                \
+                p[b + v] = v < seen ? -INFINITY : score;                                                               \
             }                                                                                                          \
         }                                                                                                              \
         _Pragma("omp simd reduction(max : most)") for (long j = 0; j < padded; j++)                                    \
             most = p[j] > most ? p[j] : most;                                                                          \
-        for (long b = 0; b < padded; b += vector)                                                                      \
-            for (long j = b; j < b + vector; j++) p[j] = exp_below(p[j] - most);                                       \
-        for (long b = 0; b < padded; b += BLOCK) {                                                                     \
-            const long end = least(b + BLOCK, padded);                                                                 \
-            float part = 0.0f;                                                                                         \
-            _Pragma("omp simd reduction(+ : part)") for (long j = b; j < end; j++) part += p[j];                       \
-            sum += part;                                                                                               \
+        for (long b = 0; b < padded; b += VECTOR(T))                                                                   \
+            for (long j = b; j < b + VECTOR(T); j++) p[j] = exp_below(p[j] - most);                                    \
+        for (long from = 0; from < padded; from += BLOCK) {                                                            \
+            float part[VECTOR(T)] = {0};                                                                               \
+            for (long b = from; b < least(from + BLOCK, padded); b += VECTOR(T))                                       \
+                for (long v = 0; v < VECTOR(T); v++) part[v] += p[b + v];                                              \
+            sum += total_##T(part);                                                                                    \
         }                                                                                                              \
         *largest = most;                                                                                               \
         return sum;                                                                                                    \

@@ -11,13 +11,24 @@ static inline float log_softmax_slope(float g, float y, float sum) { return g - 
 #define KERNELS(T, NAME)                                                                                               \
     static void NAME##_row_##T(const T *restrict g, const T *restrict y, T *restrict dx, long c) {                     \
         double sum = 0.0;                                                                                              \
-        for (long b = 0; b < c; b += BLOCK) {                                                                          \
-            float part = 0.0f;                                                                                         \
-            _Pragma("omp simd reduction(+ : part)") for (long j = b; j < least(b + BLOCK, c); j++)                     \
-                part += NAME##_term(get_##T(g[j]), get_##T(y[j]));                                                     \
-            sum += part;                                                                                               \
+        for (long from = 0; from < c; from += BLOCK) {                                                                 \
+            float part[VECTOR(T)] = {0};                                                                               \
+            for (long b = from; b < least(from + BLOCK, c); b += VECTOR(T)) {                                          \
+                const long at = least(b, c - VECTOR(T));                                                               \
+                const int seen = (int)(b - at);                                                                        \
+                _Pragma("omp simd") for (int v = 0; v < VECTOR(T); v++) {                                              \
+                    const float term = NAME##_term(get_##T(g[at + v]), get_##T(y[at + v]));                            \
+                    part[v] += v < seen ? 0.0f : term;                                                                 \
+                }                                                                                                      \
+            }                                                                                                          \
+            sum += total_##T(part);                                                                                    \
         }                                                                                                              \
-        for (long j = 0; j < c; j++) dx[j] = put_##T(NAME##_slope(get_##T(g[j]), get_##T(y[j]), (float)sum));          \
+        const float total = (float)sum;                                                                                \
+        for (long b = 0; b < c; b += VECTOR(T)) {                                                                      \
+            const long at = least(b, c - VECTOR(T));                                                                   \
+            for (long j = at; j < at + VECTOR(T); j++)                                                                 \
+                dx[j] = put_##T(NAME##_slope(get_##T(g[j]), get_##T(y[j]), total));                                    \
+        }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
     /* Places side by side, whose elements lie `p` apart. */                                                           \
@@ -39,9 +50,9 @@ static inline float log_softmax_slope(float g, float y, float sum) { return g - 
                                                                                                                        \
     void NAME##_backward_##T(const T *g, const T *y, T *dx, long n, long c, long p, long threads) {                    \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
-            const int turned = p == 1 && c <= FEW;                                                                     \
+            const int turned = p == 1 && c < VECTOR(T);                                                                \
             const long places = turned ? n : p, many = places > 1 ? PLACES : 1, blocks = (places + many - 1) / many;   \
-            T own_g[FEW * PLACES], own_y[FEW * PLACES], own_dx[FEW * PLACES];                                          \
+            T own_g[VECTOR(T) * PLACES], own_y[VECTOR(T) * PLACES], own_dx[VECTOR(T) * PLACES];                        \
             SHARE((turned ? 1 : n) * blocks)                                                                           \
             for (long block = first; block < last; block++) {                                                          \
                 const long from = block % blocks * many, count = least(many, places - from);                           \

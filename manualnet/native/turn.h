@@ -1,6 +1,21 @@
-// Rows of few elements turned, and back: element j of row b at j * PLACES + b, so that vectors are filled by rows.
+// Rows in vectors, the last of which overlaps the one before. Rows that are too short for that are turned, and back:
+// element j of row b at j * PLACES + b, so that vectors are filled by rows.
 
-enum { PLACES = 128, FEW = 32 };
+enum { PLACES = 128 };
+
+// Elements to a vector: those of half precision fill it only as many as they are in memory.
+#define VECTOR(T) (64 / (long)sizeof(T))
+
+#define VECTORS(T)                                                                                                     \
+    /* The sum of a vector, which is lost. */                                                                          \
+    static inline float total_##T(float *part) {                                                                       \
+        _Pragma("GCC unroll 8") for (long w = VECTOR(T) / 2; w > 0; w /= 2)                                            \
+            for (long v = 0; v < w; v++) part[v] += part[v + w];                                                       \
+        return part[0];                                                                                                \
+    }
+
+VECTORS(float)
+VECTORS(bfloat16)
 
 #define TURN(T)                                                                                                        \
     static inline void turn_##T(const T *restrict rows, T *restrict columns, long count, long c) {                     \
