@@ -13,7 +13,10 @@ pytestmark = compiled
 SHAPES = {
     "few elements": ((100, 10), 1),
     "several blocks": ((700, 10), 1),
-    "the most that are turned": ((131, 32), -1),
+    "the most floats that are turned": ((131, 15), -1),
+    "the most halves that are turned": ((131, 31), -1),
+    "a vector": ((70, 32), 1),
+    "a vector and one": ((70, 33), 1),
     "cut vectors": ((7, 100), 1),
     "more than a block": ((3, 513), 1),
     "one long row": ((1, 5001), 1),
@@ -65,6 +68,28 @@ def test_pictures_with_their_classes_innermost(name, classes):
     ours = backward(g, innermost, 1)
     assert ours.stride() == innermost.stride()
     torch.testing.assert_close(ours, backward(g, y, 1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dim", range(4))
+def test_any_axis_of_pixels(name, dim):
+    y = getattr(torch, name)(normal(3, 21, 9, 34), dim)
+    g = normal(*y.shape, seed=1)
+    backward = getattr(native, f"{name}_backward")
+    torch.testing.assert_close(
+        backward(g, y.contiguous(memory_format=torch.channels_last), dim), backward(g, y, dim), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("length", [40, 100])
+def test_what_a_vector_has_twice_is_summed_once(name, length):
+    y = getattr(torch, name)(normal(50, length), 1)
+    g = torch.zeros(50, length)
+    g[:, length - 20] = float("inf")
+    ours = getattr(native, f"{name}_backward")(g, y, 1)
+    theirs = getattr(torch, f"_{name}_backward_data")(g, y, 1, torch.float32)
+    torch.testing.assert_close(ours, theirs, equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)

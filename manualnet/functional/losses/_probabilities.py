@@ -4,12 +4,13 @@ import math
 
 import torch
 
-from manualnet.functional._dtypes import widen
+from manualnet.functional._dtypes import cast, widen
 from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.losses._classes import along_classes, class_axis, log_softmax_tangent
 from manualnet.functional.losses._pairs import common_type
 from manualnet.functional.losses._reduce import reduced, share
+from manualnet.native import probabilities as native
 
 
 class CrossEntropyOfProbabilities(Function):
@@ -25,6 +26,9 @@ class CrossEntropyOfProbabilities(Function):
 
     @staticmethod
     def forward(x, target, weight, reduction, smoothing):
+        loss = native.cross_entropy(x, target, weight, reduction, smoothing) if plain(x, target, weight) else None
+        if loss is not None:
+            return cast(loss, x.dtype)
         log_p, q, _, n, dtype = CrossEntropyOfProbabilities.parts(x, target, weight, smoothing)
         return reduced(-(q * log_p).sum(class_axis(x)), reduction, n).to(dtype)
 
@@ -42,18 +46,19 @@ class CrossEntropyOfProbabilities(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target, weight = ctx.saved_tensors
+        grad_x = grad_target = grad_weight = None
+        if ctx.needs_input_grad[0] and plain(grad_out, x, target, weight):
+            grad_x = native.cross_entropy_backward(grad_out, x, target, weight, ctx.reduction, ctx.smoothing)
+        if grad_x is not None and not any(ctx.needs_input_grad[1:3]):
+            return grad_x, None, None, None, None
         wide, g = widen(x, grad_out)
         axis = class_axis(x)
         each = share(g, ctx.reduction, _examples(x))
         if ctx.reduction == "none":
             each = each.unsqueeze(axis)
-        grad_x = grad_target = grad_weight = None
-        if ctx.needs_input_grad[0] or ctx.needs_input_grad[2]:
-            s = _smoothed(target, ctx.smoothing)
-        if ctx.needs_input_grad[0]:
-            p, q = torch.softmax(wide, axis), _weighted(s, weight)
-            difference = _difference_in_place if plain(p, q, each) else _difference
-            grad_x = difference(p, q, axis, each).to(x.dtype)
+        if ctx.needs_input_grad[0] and grad_x is None:
+            p, q = torch.softmax(wide, axis), _weighted(_smoothed(target, ctx.smoothing), weight)
+            grad_x = (each * (p * q.sum(axis, keepdim=True) - q)).to(x.dtype)
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             log_p = _log_p(x)
         if ctx.needs_input_grad[1]:
@@ -63,7 +68,7 @@ class CrossEntropyOfProbabilities(Function):
             grad_target = grad_target.to(target.dtype)
         if ctx.needs_input_grad[2]:
             others = [i for i in range(x.dim()) if i != axis]
-            grad_weight = -each * s * log_p
+            grad_weight = -each * _smoothed(target, ctx.smoothing) * log_p
             grad_weight = (grad_weight.sum(others) if others else grad_weight).to(weight.dtype)
         return grad_x, grad_target, grad_weight, None, None
 
@@ -76,16 +81,6 @@ class CrossEntropyOfProbabilities(Function):
             q_tangent = q_tangent * along_classes(weight, x) + s * along_classes(weight_tangent, x)
         change = q * log_softmax_tangent(*widen(x, x_tangent)) + q_tangent * log_p
         return reduced(-change.sum(class_axis(x)), ctx.reduction, n).to(dtype)
-
-
-def _difference(p, q, axis, each):
-    """g (p Σ q - q)."""
-    return each * (p * q.sum(axis, keepdim=True) - q)
-
-
-def _difference_in_place(p, q, axis, each):
-    """The same in p's memory, which nobody else knows."""
-    return p.mul_(q.sum(axis, keepdim=True)).sub_(q).mul_(each)
 
 
 def _log_p(x):
