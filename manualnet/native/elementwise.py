@@ -35,16 +35,16 @@ class Kind:
 
 
 def run(expression: Expression, arguments: tuple) -> Tensor | None:
-    """The expression of the arguments; None where they have other shapes, or nothing can be compiled."""
+    """The expression of the arguments; None where they do not fit the first, or nothing can be compiled."""
     return evaluate(_EACH, expression, arguments)
 
 
 def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | None:
-    """What is computed from the arguments: arrays of one type and shape, and numbers.
+    """What is computed from the arguments: arrays of one type, and numbers.
 
-    The first is an array; if it has holes, and where others do not lie as it does, they are laid out anew. A number
-    may be a tensor without dimensions. One function for all of it, because from a cold start, as in a step of
-    training, each call in Python takes as long as a thousand elements.
+    The first is an array; if it has holes, and where others do not lie as it does, or spread to its shape, they are
+    laid out anew. A number may be a tensor without dimensions. One function for all of it, because from a cold start,
+    as in a step of training, each call in Python takes as long as a thousand elements.
     """
     first = arguments[0]
     contiguous = first.is_contiguous()
@@ -69,7 +69,12 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
         elif a.dim() == 0:
             numbers.append(a.item())
         else:
-            return None
+            spread = _spread(a, first)
+            if spread is None:
+                return None
+            copies.append(spread)
+            addresses.append(spread.data_ptr())
+            array = True
         arrays.append(array)
     kernel = _kernel(kind, expression, tuple(arrays), dtype)
     if kernel is None:
@@ -78,6 +83,13 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
     constants = (ctypes.c_double * len(numbers))(*numbers) if numbers else None
     kernel(*addresses, out.data_ptr(), constants, count, threads_for(count))
     return out
+
+
+def _spread(tensor: Tensor, first: Tensor) -> Tensor | None:
+    """The tensor over the shape of the first; None where it has another type, or does not spread to that shape."""
+    sides = zip(tensor.shape[::-1], first.shape[::-1], strict=False)
+    fits = tensor.dtype is first.dtype and tensor.dim() <= first.dim() and all(a in (1, b) for a, b in sides)
+    return torch.empty_like(first).copy_(tensor) if fits else None
 
 
 @cache

@@ -160,7 +160,7 @@ OTHERS = {f"{r.__module__.rpartition('.')[2]} {r.__name__}": r for r in FUSED if
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("last", ["like the others", "one number"])
 def test_rules_of_losses_and_penalties(monkeypatch, rule, dtype, last):
-    """What comes in the last tensor's place may be one number for all."""
+    """As exact as if every argument were off by some units; in the last tensor's place may be one number for all."""
     ran = counted(monkeypatch, elementwise, "run")
     kinds = [p.annotation is torch.Tensor for p in inspect.signature(rule).parameters.values()]
     arguments = [normal(20_001, seed=i, dtype=dtype) if tensor else 0.3 for i, tensor in enumerate(kinds)]
@@ -169,12 +169,36 @@ def test_rules_of_losses_and_penalties(monkeypatch, rule, dtype, last):
         arguments[place] = arguments[place][0]
     with torch.no_grad():
         ours = rule(*arguments)
-    exact = rule.__wrapped__(*(a.double() if isinstance(a, torch.Tensor) else a for a in arguments))
+    wide = [a.double() if isinstance(a, torch.Tensor) else a for a in arguments]
+    exact = rule.__wrapped__(*wide)
     assert ran[0] is ours
     assert ours.dtype == dtype
     # Half precision is rounded once, after float32's own errors.
-    unit = torch.finfo(dtype).eps
-    torch.testing.assert_close(ours.double(), exact, rtol=unit * (0.51 if dtype == torch.bfloat16 else 4), atol=4e-7)
+    units = 0.51 * torch.finfo(dtype).eps if dtype == torch.bfloat16 else 0
+    doubt = 4 * torch.finfo(torch.float32).eps * (exact.abs() + _moved_by(rule.__wrapped__, wide))
+    assert ((ours.double() - exact).abs() <= units * exact.abs() + doubt).all()
+
+
+def _moved_by(formula, arguments):
+    """How far an error of 1 in proportion to it in every argument moves each result."""
+    moved = torch.zeros_like(arguments[0])
+    for i, a in enumerate(arguments):
+        if isinstance(a, torch.Tensor):
+            along = [torch.zeros_like(b) if isinstance(b, torch.Tensor) else 0.0 for b in arguments]
+            along[i] = a
+            _, change = torch.func.jvp(
+                lambda *tensors: formula(*_with(arguments, tensors)),
+                tuple(b for b in arguments if isinstance(b, torch.Tensor)),
+                tuple(d for d in along if isinstance(d, torch.Tensor)),
+            )
+            moved = moved + change.abs()
+    return moved
+
+
+def _with(arguments, tensors):
+    """The arguments with these in the place of their tensors."""
+    following = iter(tensors)
+    return [next(following) if isinstance(a, torch.Tensor) else a for a in arguments]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -256,3 +280,28 @@ def test_a_missing_argument_is_an_error_and_not_read_from_memory():
     product = elementwise.Expression("x * a", (), ("x", "a"))
     with pytest.raises(ValueError, match="shorter"):
         elementwise.run(product, (X,))
+
+
+PRODUCT = elementwise.Expression("x * a", (), ("x", "a"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)], ids=str)
+@pytest.mark.parametrize("sides", [(7, 64, 1), (7, 1, 100), (64, 100), (100,), (1,), (1, 1, 1)], ids=str)
+def test_what_spreads_over_the_first_is_laid_out(dtype, order, sides):
+    whole, other = normal(7, 64, 100, dtype=dtype), normal(*sides, seed=1, dtype=dtype)
+    x, a = whole.permute(order), other.view(*[1] * (3 - len(sides)), *sides).permute(order)
+    result = elementwise.run(PRODUCT, (x, a))
+    assert torch.equal(result, x * a)
+    assert result.stride() == x.stride()
+
+
+def test_dimensions_in_front_are_spread_over():
+    x, a = normal(7, 64, 100), normal(100, seed=1)
+    assert torch.equal(elementwise.run(PRODUCT, (x, a)), x * a)
+
+
+@pytest.mark.parametrize("sides", [(2, 7, 64, 100), (1, 7, 64, 100), (3,), (64, 1, 100)], ids=str)
+def test_what_does_not_spread_to_the_first_is_left_to_the_formula(sides):
+    assert elementwise.run(PRODUCT, (normal(7, 64, 100), normal(*sides))) is None
+    assert elementwise.run(PRODUCT, (normal(7, 64, 100), normal(100).double())) is None

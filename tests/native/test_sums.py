@@ -27,6 +27,16 @@ def _exact(rule, arguments):
     return rule.__wrapped__(*(a.double() if isinstance(a, torch.Tensor) else a for a in arguments))
 
 
+def _moved_by(rule, arguments):
+    """How far errors of 1 in proportion to every argument's elements, of either sign, move the sum; at least by 1 for
+    a term."""
+    wide = [a.double().requires_grad_() if isinstance(a, torch.Tensor) else a for a in arguments]
+    leaves = [a for a in wide if isinstance(a, torch.Tensor)]
+    grads = torch.autograd.grad(rule.__wrapped__(*wide), leaves)
+    moved = sum((a.detach() * g).square().sum().item() for a, g in zip(leaves, grads, strict=True))
+    return math.sqrt(max(moved, len(leaves[0])))
+
+
 def test_there_is_a_sum_for_each_of_these():
     names = {name.split()[0] for name in RULES}
     assert names >= {"mse_loss", "l1_loss", "squared_error", "l1", "l2", "elastic_net"}
@@ -45,8 +55,8 @@ def test_it_is_the_formulas_sum(monkeypatch, rule, dtype, n, threads):
     assert torch.equal(total, again)
     assert (total.dtype, total.shape) == (torch.float32, ())
     exact = _exact(rule, arguments)
-    # What errs is each term, by half a unit or two of its own, and those errors cancel: n terms of about 1.
-    assert abs(total.double() - exact) <= 2**-23 * (abs(exact) + 4 * math.sqrt(n))
+    # What errs is each term, as if its arguments were off by a unit or two, and those errors cancel.
+    assert abs(total.double() - exact) <= 2**-23 * (abs(exact) + 4 * _moved_by(rule, arguments))
 
 
 def test_a_long_sum_keeps_its_digits():

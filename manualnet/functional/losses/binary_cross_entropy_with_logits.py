@@ -11,16 +11,29 @@ from manualnet.functional.losses._arguments import fits, refuse_gradient
 from manualnet.functional.losses._reduce import divisor, reduced, resolve
 
 
-@summed("((1 - t) * x + minus_log_sigmoid(x)) * (1 / count)", "exp.h", "log.h")
-def _losses(x: Tensor, t: Tensor, count: int) -> Tensor:
+# Weights come last: those of half precision would pull a number without dimensions, as a mean's cotangent, to their type.
+@summed("((1 - t) * x + minus_log_sigmoid(x)) * w * (1 / count)", "exp.h", "log.h")
+def _losses(x: Tensor, t: Tensor, w: Tensor, count: int) -> Tensor:
     z, t = widen(x, t)
-    return ((1 - t) * z - torch.nn.functional.logsigmoid(z)).sum() / count
+    return (((1 - t) * z - torch.nn.functional.logsigmoid(z)) * w).sum() / count
 
 
-@fused("each / count * (sigmoid(x) - t)", "exp.h", "log.h")
-def _times_slope(x: Tensor, t: Tensor, each: Tensor, count: int) -> Tensor:
+@summed("((1 - t) * x + (1 + (v - 1) * t) * minus_log_sigmoid(x)) * w * (1 / count)", "exp.h", "log.h")
+def _losses_by_class(x: Tensor, t: Tensor, w: Tensor, v: Tensor, count: int) -> Tensor:
+    z, t, v = widen(x, t, v)
+    return (((1 - t) * z - (1 + (v - 1) * t) * torch.nn.functional.logsigmoid(z)) * w).sum() / count
+
+
+@fused("each / count * (sigmoid(x) - t) * w", "exp.h", "log.h")
+def _times_slope(x: Tensor, t: Tensor, w: Tensor, each: Tensor, count: int) -> Tensor:
     z, t, each = widen(x, t, each)
-    return (each / count * (torch.sigmoid(z) - t)).to(x.dtype)
+    return (each / count * BinaryCrossEntropyWithLogits.slope_x(z, t, None) * w).to(x.dtype)
+
+
+@fused("each / count * ((1 - t) * sigmoid(x) - v * t * sigmoid(-x)) * w", "exp.h", "log.h")
+def _times_slope_by_class(x: Tensor, t: Tensor, w: Tensor, v: Tensor, each: Tensor, count: int) -> Tensor:
+    z, t, v, each = widen(x, t, v, each)
+    return (each / count * BinaryCrossEntropyWithLogits.slope_x(z, t, v) * w).to(x.dtype)
 
 
 class BinaryCrossEntropyWithLogits(Function):
@@ -29,7 +42,7 @@ class BinaryCrossEntropyWithLogits(Function):
     As log(1 - σ(x)) = log σ(x) - x, L_i = w_i ((1 - t) x - (1 + (v - 1) t) log σ(x)), which no x overflows. With
     d log σ(x)/dx = 1 - σ(x)
 
-        ∂L_i/∂x_i = w_i ((1 - t + v t) σ(x) - v t)        (σ(x) - t for v = 1)
+        ∂L_i/∂x_i = w_i ((1 - t) σ(x) - v t σ(-x))        (σ(x) - t for v = 1, as σ(-x) = 1 - σ(x))
         ∂L_i/∂t_i = w_i (log σ(-x) - v log σ(x))          (-x for v = 1, as log σ(-x) = log σ(x) - x)
 
     times g_i, the cotangent of L_i (∂L/∂mean / N for the mean). Saved: inputs alone; σ is one step away.
@@ -37,8 +50,12 @@ class BinaryCrossEntropyWithLogits(Function):
 
     @staticmethod
     def forward(x, target, weight, pos_weight, reduction):
-        if weight is None and pos_weight is None and reduction != "none":
-            return _losses(x, target, divisor(reduction, x.numel())).to(target.dtype)
+        if reduction != "none":
+            n = divisor(reduction, x.numel())
+            w = 1.0 if weight is None else weight
+            if pos_weight is None:
+                return _losses(x, target, w, n).to(target.dtype)
+            return _losses_by_class(x, target, w, pos_weight, n).to(target.dtype)
         z, t, w, v = widen(x, target, weight, pos_weight)
         log_sigmoid = torch.nn.functional.logsigmoid(z)
         if v is not None:
@@ -53,7 +70,7 @@ class BinaryCrossEntropyWithLogits(Function):
 
     @staticmethod
     def slope_x(z, t, v):
-        return torch.sigmoid(z) - t if v is None else (1 - t + v * t) * torch.sigmoid(z) - v * t
+        return torch.sigmoid(z) - t if v is None else (1 - t) * torch.sigmoid(z) - v * t * torch.sigmoid(-z)
 
     @staticmethod
     def slope_target(z, v):
@@ -63,18 +80,17 @@ class BinaryCrossEntropyWithLogits(Function):
     @staticmethod
     def backward(ctx, grad_out):
         x, target, weight, pos_weight = ctx.saved_tensors
-        each, n = grad_out, divisor(ctx.reduction, x.numel())
-        if weight is not None:
-            each = each * widen(weight)[0]
+        n = divisor(ctx.reduction, x.numel())
         grad_x = grad_target = None
         if ctx.needs_input_grad[0]:
+            w = 1.0 if weight is None else weight
             if pos_weight is None:
-                grad_x = _times_slope(x, target, each, n)
+                grad_x = _times_slope(x, target, w, grad_out, n)
             else:
-                z, t, v, g = widen(x, target, pos_weight, each)
-                grad_x = (g / n * BinaryCrossEntropyWithLogits.slope_x(z, t, v)).to(x.dtype)
+                grad_x = _times_slope_by_class(x, target, w, pos_weight, grad_out, n)
         if ctx.needs_input_grad[1]:
-            z, v, g = widen(x, pos_weight, each)
+            z, v, w, g = widen(x, pos_weight, weight, grad_out)
+            g = g if w is None else g * w
             grad_target = (g / n * BinaryCrossEntropyWithLogits.slope_target(z, v)).to(target.dtype)
         return grad_x, grad_target, None, None, None
 
