@@ -11,7 +11,7 @@ from manualnet.functional.losses._arguments import fits, refuse_gradient
 from manualnet.functional.losses._reduce import divisor, reduced, resolve
 
 
-# Weights come last: those of half precision would pull a number without dimensions, as a mean's cotangent, to their type.
+# Weights come last: in half precision they would pull a number without dimensions, as a cotangent is, to their type.
 @summed("((1 - t) * x + minus_log_sigmoid(x)) * w * (1 / count)", "exp.h", "log.h")
 def _losses(x: Tensor, t: Tensor, w: Tensor, count: int) -> Tensor:
     z, t = widen(x, t)
