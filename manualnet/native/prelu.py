@@ -18,6 +18,7 @@ def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor,
     """∂L/∂x and ∂L/∂a, for one slope or slopes (C) along axis 1; None where another way must be gone."""
     if x.numel() < _WORTH or not fits(x) or grad_out.dtype is not x.dtype:
         return None
+    x = x if without_gaps(x) else x.contiguous()
     sizes = _pieces(x) if weight.numel() == 1 else along(x, 1)
     kernel = getattr(load("numbers.h", "share.h", "totals.h", "prelu.c"), f"prelu_backward_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
@@ -28,9 +29,7 @@ def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor,
     return None if failed else (grad_x, grad_weight.to(weight.dtype))
 
 
-def _pieces(x: Tensor) -> tuple[int, int, int] | None:
-    """A dense array as pieces of one channel, some for each thread; None for another."""
-    if not (x.is_contiguous() or without_gaps(x)):
-        return None
+def _pieces(x: Tensor) -> tuple[int, int, int]:
+    """An array without gaps as pieces of one channel, some for each thread."""
     count = math.gcd(x.numel(), _PIECES)
     return count, 1, x.numel() // count
