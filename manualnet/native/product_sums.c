@@ -1,5 +1,5 @@
-// The sums of x y, or without y of x, over n and p for each c of arrays (n, c, p), in float over a few hundred elements
-// and in double beyond.
+// The sums of x y, or without y of x, over n and p for each m and c of arrays (m, n, c, p), of which m or p is 1, in
+// float over a few hundred elements and in double beyond.
 
 enum { BLOCK = 512, PIECE = 1 << 14, ROWS = 64 };
 
@@ -20,26 +20,28 @@ enum { BLOCK = 512, PIECE = 1 << 14, ROWS = 64 };
     }                                                                                                                  \
                                                                                                                        \
     /* Ends with 1 if there is no memory. */                                                                           \
-    int product_sums_##T(const T *x, const T *y, float *out, long n, long c, long p, long threads) {                   \
-        const parts all = parts_of(c, threads);                                                                        \
+    int product_sums_##T(const T *x, const T *y, float *out, long m, long n, long c, long p, long threads) {           \
+        const long kept = m * c;                                                                                       \
+        const parts all = parts_of(kept, threads);                                                                     \
         if (!all.sums) return 1;                                                                                       \
         const long pieces = (p + PIECE - 1) / PIECE;                                                                   \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
-            double *total = all.totals + omp_get_thread_num() * c;                                                     \
-            float *sum = all.sums + omp_get_thread_num() * c;                                                          \
-            SHARE(p > 1 ? n * c * pieces : n)                                                                          \
+            double *total = all.totals + omp_get_thread_num() * kept;                                                  \
+            float *sum = all.sums + omp_get_thread_num() * kept;                                                       \
+            SHARE(p > 1 ? n * c * pieces : m * n)                                                                      \
             for (long unit = first; unit < last; unit++)                                                               \
                 if (p > 1) {                                                                                           \
                     const long row = unit / pieces, from = unit % pieces * PIECE, at = row * p + from;                 \
                     total[row % c] += piece_##T(x + at, y ? y + at : y, least(PIECE, p - from));                       \
                 } else {                                                                                               \
-                    row_##T(x + unit * c, y ? y + unit * c : y, sum, c);                                               \
-                    if ((unit - first) % ROWS == ROWS - 1 || unit == last - 1)                                         \
-                        hand_on(sum, total, c);                                                                        \
+                    const long at = unit / n * c, place = unit % n;                                                    \
+                    row_##T(x + unit * c, y ? y + unit * c : y, sum + at, c);                                          \
+                    if (place % ROWS == ROWS - 1 || place == n - 1 || unit == last - 1)                                \
+                        hand_on(sum + at, total + at, c);                                                              \
                 }                                                                                                      \
         }                                                                                                              \
         double *total = added(all);                                                                                    \
-        for (long j = 0; j < c; j++) out[j] = (float)total[j];                                                         \
+        for (long j = 0; j < kept; j++) out[j] = (float)total[j];                                                      \
         free(total);                                                                                                   \
         return 0;                                                                                                      \
     }

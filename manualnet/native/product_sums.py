@@ -1,5 +1,9 @@
 """Sums of products over the axes that broadcasting stretched, by ``product_sums.c``."""
 
+import math
+from itertools import groupby
+from operator import itemgetter
+
 import torch
 from torch import Tensor
 
@@ -12,10 +16,12 @@ _WORTH, _LONG = 1 << 12, 1 << 8
 
 
 def product_sums(x: Tensor, y: Tensor | None, shape: torch.Size) -> Tensor | None:
-    """x y, or without y x, summed to ``shape``, which broadcasts to theirs, in float32; None where another way must be
-    gone."""
-    if x.numel() < _WORTH or not fits(x) or (y is not None and (y.dtype is not x.dtype or x.shape != y.shape)):
+    """x y, or without y x, summed to ``shape``, which broadcasts to that of x as y does, in float32; None where another
+    way must be gone."""
+    if x.numel() < _WORTH or not fits(x) or (y is not None and y.dtype is not x.dtype):
         return None
+    if y is not None and y.shape != x.shape:
+        y = torch.empty_like(x).copy_(y)
     kept = (1,) * (x.dim() - len(shape)) + tuple(shape)
     both = [x] if y is None else [x, y]
     if not all(t.is_contiguous() for t in both):
@@ -26,23 +32,28 @@ def product_sums(x: Tensor, y: Tensor | None, shape: torch.Size) -> Tensor | Non
     kernel = getattr(load("numbers.h", "share.h", "totals.h", "product_sums.c"), f"product_sums_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
         return None
-    n, c, p = sizes
+    m, n, c, p = sizes
     fold = 1
-    while p == 1 and n % (2 * fold) == 0 and c * fold < _LONG:
+    while m == p == 1 and n % (2 * fold) == 0 and c * fold < _LONG:
         fold *= 2
-    sums = torch.empty(fold, c)
-    if call(kernel, x, y, sums, n // fold, c * fold, p, threads_for(x.numel())):
+    sums = torch.empty(fold, m * c)
+    if call(kernel, x, y, sums, m, n // fold, c * fold, p, threads_for(x.numel())):
         return None
     return (sums.sum(0) if fold > 1 else sums).view(shape)
 
 
-def _together(shape: torch.Size, kept: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """The elements before, along and after the axes that are kept; None where those are not neighbours."""
-    axes = [i for i, n in enumerate(shape) if n > 1]
-    stay = [kept[i] > 1 for i in axes]
-    first = stay.index(True) if any(stay) else len(axes)
-    count = sum(stay)
-    if not all(stay[first : first + count]):
+def _together(shape: torch.Size, kept: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+    """The elements of axes (m, n, c, p), of which m and c are kept and m or p is 1; None where there are more groups of
+    neighbours."""
+    axes = [(n, k > 1) for n, k in zip(shape, kept, strict=True) if n > 1]
+    groups = [(stay, math.prod(n for n, _ in group)) for stay, group in groupby(axes, key=itemgetter(1))]
+    stays, sizes = [stay for stay, _ in groups], [size for _, size in groups]
+    if stays == [True, False, True]:
+        m, n, c = sizes
+        return m, n, c, 1
+    if stays[:1] == [True]:
+        sizes = [1, *sizes]
+    if len(sizes) > 3:
         return None
-    sizes = torch.Size(shape[i] for i in axes)
-    return sizes[:first].numel(), sizes[first : first + count].numel(), sizes[first + count :].numel()
+    n, c, p = (*sizes, 1, 1, 1)[:3]
+    return 1, n, c, p

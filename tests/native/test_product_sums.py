@@ -17,6 +17,8 @@ SHAPES = {
     "channels": ((3, 20, 9, 8), (20, 1, 1)),
     "the first axis": ((8, 20, 30), (8, 1, 1)),
     "two neighbours": ((4, 6, 7, 30), (6, 7, 1)),
+    "axes apart": ((20, 70, 40), (20, 1, 40)),
+    "axes apart, rows handed on": ((3, 130, 40), (3, 1, 40)),
     "everything": ((70, 80), ()),
     "everything, with axes": ((70, 80), (1, 1)),
     "ones between": ((6, 1, 20, 40), (6, 1, 20, 1)),
@@ -25,6 +27,7 @@ SHAPES = {
     "short rows, taken together": ((96, 5), (5,)),
     "rows over threads": ((2000, 40), (40,)),
     "pieces over threads": ((5, 40_001), ()),
+    "axes apart over threads": ((3, 700, 40), (3, 1, 40)),
 }
 
 
@@ -58,24 +61,30 @@ def test_sums_without_a_factor(dtype, shape, threads):
     assert ((sums - exact).abs() <= 2e-6 * terms).all()
 
 
+@pytest.mark.parametrize("sides", [(30,), (20, 1), (1,)], ids=str)
+def test_a_factor_may_spread(sides):
+    x, y = normal(20, 30), normal(*sides, seed=2)
+    for kept in ((30,), (20, 1)):
+        torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
+
+
 def test_channels_innermost():
     x, y = (LAYOUTS["channels last"](normal(3, 20, 9, 8, seed=seed)) for seed in (1, 2))
-    for kept in ((20, 1, 1), (1, 9, 8)):
+    # With the last pixels lie between pictures and channels.
+    for kept in ((20, 1, 1), (1, 9, 8), (3, 20, 1, 1)):
         torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
-    # Pixels lie between pictures and channels.
-    assert native.product_sums(x, y, torch.Size((3, 20, 1, 1))) is None
 
 
 @pytest.mark.parametrize(
     ("x", "y", "kept"),
     [
-        (normal(20, 30, 40), normal(20, 30, 40), (20, 1, 40)),
+        (normal(20, 3, 40, 2), normal(20, 3, 40, 2), (20, 1, 40, 1)),
+        (normal(2, 20, 3, 40), normal(2, 20, 3, 40), (1, 20, 1, 40)),
         (normal(20, 30).t(), normal(30, 20), (20,)),
         (normal(20, 30), normal(20, 30).double(), (30,)),
         (normal(20, 30).double(), normal(20, 30).double(), (30,)),
-        (normal(20, 30), normal(30), (30,)),
     ],
-    ids=["axes apart", "other layouts", "other types", "double", "other shapes"],
+    ids=["four groups", "four groups, the first summed", "other layouts", "other types", "double"],
 )
 def test_others_go_another_way(x, y, kept):
     assert native.product_sums(x, y, torch.Size(kept)) is None
