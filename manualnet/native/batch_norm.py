@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, channels_last, dense, fits, threads_for, wide
+from manualnet.native.call import NAMES, call, dense, fits, threads_for, wide
+from manualnet.native.pixels import channels_last
 
 
 def forward(

@@ -82,11 +82,6 @@ def laid_like(tensor: Tensor, like: Tensor) -> Tensor:
     return tensor if tensor.stride() == like.stride() else torch.empty_like(like).copy_(tensor)
 
 
-def channels_last(tensor: Tensor) -> Tensor:
-    """The picture's channels innermost; a copy only where they are not."""
-    return tensor.contiguous(memory_format=torch.channels_last)
-
-
 def dense(tensor: Tensor | None) -> Tensor | None:
     """The tensor without gaps, None for none; a copy only where it has some."""
     return None if tensor is None else tensor.contiguous()

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, channels_last, fits, numbers, threads_for
+from manualnet.native.call import NAMES, call, fits, numbers, threads_for
+from manualnet.native.pixels import channels_last
 
 # Cotangents below which the call is over before a compiled path pays.
 _WORTH = 1 << 8

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, channels_last, fits, multiplies_tiles, numbers
+from manualnet.native.call import NAMES, call, fits, multiplies_tiles, numbers
 from manualnet.native.conv2d_tiles import Pooled
+from manualnet.native.pixels import channels_last
 
 # Products below which the call is over before a compiled path pays, and those that a second thread is woken for, of
 # vectors and of tiles.

@@ -29,7 +29,9 @@ def product_sums(x: Tensor, y: Tensor | None, shape: torch.Size) -> Tensor | Non
             return None
         both, kept = [t.permute(0, 2, 3, 1) for t in both], tuple(kept[i] for i in (0, 2, 3, 1))
     sizes = _together(both[0].shape, kept)
-    kernel = getattr(load("numbers.h", "share.h", "totals.h", "product_sums.c"), f"product_sums_{NAMES[x.dtype]}", None)
+    kernel = getattr(
+        load("numbers.h", "share.h", "totals.h", "turn.h", "product_sums.c"), f"product_sums_{NAMES[x.dtype]}", None
+    )
     if sizes is None or kernel is None:
         return None
     m, n, c, p = sizes

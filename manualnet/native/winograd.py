@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, channels_last, dense, fits, multiplies_bfloat16, numbers
+from manualnet.native.call import NAMES, call, dense, fits, multiplies_bfloat16, numbers
+from manualnet.native.pixels import channels_last
 from manualnet.native.taps import Taps
 
 # By the side of a tile of outputs, in eighths; infinity is a point of each, too.

@@ -213,9 +213,16 @@ def test_half_precision_is_multiplied_where_the_processor_does(monkeypatch):
     assert not fast._pixelwise(x[:0].float(), (1, 1), (0, 0))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("dtype", "layout"),
+    [
+        (torch.float32, torch.channels_last),
+        (torch.bfloat16, torch.channels_last),
+        (torch.bfloat16, torch.contiguous_format),
+    ],
+)
 @pytest.mark.parametrize("way", ["conv2d", "conv2d_max_pool2d"])
-def test_the_bias_of_many_pixels(monkeypatch, dtype, way):
+def test_the_bias_of_many_pixels(monkeypatch, dtype, layout, way):
     summed, ran = fast.product_sums, []
 
     def counting(*args):
@@ -224,7 +231,8 @@ def test_the_bias_of_many_pixels(monkeypatch, dtype, way):
 
     monkeypatch.setattr(fast, "product_sums", counting)
     monkeypatch.setattr(fast, "_MANY", 1 << 14)
-    x = torch.randn(50, 2, 18, 18).to(dtype).contiguous(memory_format=torch.channels_last)
+    monkeypatch.setattr(fast, "_HALVES", 1 << 14)
+    x = torch.randn(50, 2, 18, 18).to(dtype).contiguous(memory_format=layout)
     weight, bias = torch.randn(24, 2, 3, 3).to(dtype), torch.zeros(24, dtype=dtype, requires_grad=True)
     y = getattr(F, way)(x, weight, bias)
     g = torch.randn_like(y)
@@ -251,6 +259,12 @@ def test_of_how_many_pixels_the_bias_is_compiled(monkeypatch):
     assert fast.grad_bias(g) is not None
     assert fast.grad_bias(g[:31]) is None
     assert fast.grad_bias(g.contiguous()) is None
+    planes = torch.zeros(32, 128, 8, 8)
+    assert planes.numel() == 1 << 18
+    assert fast.grad_bias(planes) is None
+    assert fast.grad_bias(planes.bfloat16()) is not None
+    assert fast.grad_bias(planes[:31].bfloat16()) is None
+    assert fast.grad_bias(torch.zeros(64, 128, 7, 9).bfloat16()) is None
 
 
 def test_what_computes_convolutions_of_a_type(monkeypatch):
