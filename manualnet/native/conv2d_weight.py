@@ -18,13 +18,22 @@ _WORTH, _SHARED, _SHARED_TILES = 1 << 12, 3 << 18, 1 << 21
 
 
 def conv2d_weight(
-    grad_out: Tensor, x: Tensor, weight_shape, stride, padding, dilation, groups, pooled: Pooled | None = None
+    grad_out: Tensor,
+    x: Tensor,
+    weight_shape,
+    stride,
+    padding,
+    dilation,
+    groups,
+    pooled: Pooled | None = None,
+    grad_bias: Tensor | None = None,
 ) -> Tensor | None:
     """Σ_n Σ_p g[n,o,p] x[n,c,k + p − pad], summed in float32; None where another way must be gone.
 
     Shapes: grad_out (N, O, H', W'), x (N, C, H, W), the result ``weight_shape`` = (O, C / groups, kernel height and
     width). With ``pooled``, ``grad_out`` is the cotangent of what
-    :func:`manualnet.native.conv2d_tiles.conv2d_max_pool2d` gave.
+    :func:`manualnet.native.conv2d_tiles.conv2d_max_pool2d` gave. Σ_n Σ_p g[n,o,p] is written into ``grad_bias`` (O) on
+    the way, if there is one: by tiles alone, and not of what was pooled.
     """
     if not fits(x) or grad_out.dtype != x.dtype:
         return None
@@ -39,19 +48,19 @@ def conv2d_weight(
     threads = torch.get_num_threads() if products >= (_SHARED_TILES if tiled else _SHARED) else 1
     grad = torch.empty(o, kh, kw, c, dtype=x.dtype)
     shape = numbers(n, c, h, w, o // groups, oh, ow, kh, kw, *stride, *padding, *dilation, groups)
-    for kernel, tensors in _kernels(tiled, x, grad_out, place, grad):
+    for kernel, tensors in _kernels(tiled, x, grad_out, place, grad, grad_bias):
         if kernel is not None and not call(kernel, *tensors, shape, threads):
             return grad.permute(0, 3, 1, 2)
     return None
 
 
 def _kernels(
-    tiled: bool, x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor
+    tiled: bool, x: Tensor, grad_out: Tensor, place: Tensor | None, grad: Tensor, grad_bias: Tensor | None
 ) -> Iterator[tuple[Any, tuple]]:
     """What computes it, the fastest first, and of which tensors."""
     if tiled:
         tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
-        yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad)
-    if place is None:
+        yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad, grad_bias)
+    if place is None and grad_bias is None:
         vectors = load("numbers.h", "share.h", "vectors.h", "conv2d_weight.c")
         yield getattr(vectors, f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)

@@ -15,7 +15,7 @@ static void pack_part(const uint16_t *from, long rows, long columns, long p, lon
     for (long c = first; c < last; c += SIDE) {
         __mmask16 kept[DEEP];
         keep((uint32_t)((1ull << count) - 1), columns - c, kept);
-        pack(row, kept, c, to + ((c - first) / SIDE * part + p) * TILE, turned);
+        pack(row, kept, c, to + ((c - first) / SIDE * part + p) * TILE, turned, 0);
     }
 }
 

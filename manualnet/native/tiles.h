@@ -14,6 +14,7 @@
 enum { SIDE = 16, DEEP = 2 * SIDE, TILE = SIDE * DEEP, AWAKE = 96, AHEAD = 128 };
 
 typedef uint32_t vector __attribute__((vector_size(64)));
+typedef float floats __attribute__((vector_size(64)));
 
 typedef struct {
     long n, c, h, w, o, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, groups;
@@ -92,8 +93,9 @@ static inline void keep(uint32_t there, long count, __mmask16 *kept) {
 }
 
 // A place of each lane: a row of the tile is two lanes side by side, or, turned over, a channel. Channels that are not kept
-// are not looked at and count as zeros.
-static inline void pack(const uint16_t *const *row, const __mmask16 *kept, long offset, uint16_t *to, int turned) {
+// are not looked at and count as zeros. The tile's rows are added to `sum` if there is one.
+static inline void pack(const uint16_t *const *row, const __mmask16 *kept, long offset, uint16_t *to, int turned,
+                        floats *sum) {
     static const vector low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
     static const vector high = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
     vector tile[SIDE], other[SIDE];
@@ -110,4 +112,6 @@ static inline void pack(const uint16_t *const *row, const __mmask16 *kept, long 
         memcpy(tile, other, sizeof tile);
     }
     memcpy(to, tile, sizeof tile);
+    const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
+    for (int i = 0; i < SIDE && sum; i++) sum[i] = (floats)_mm512_dpbf16_ps((__m512)sum[i], (__m512bh)tile[i], ones);
 }

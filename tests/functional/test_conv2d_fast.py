@@ -7,6 +7,7 @@ from manualnet import functional as F
 from manualnet.functional.layers import _conv2d_fast as fast
 from manualnet.native import conv2d_depthwise
 from manualnet.native.build import available
+from manualnet.native.call import multiplies_tiles
 
 LAYOUTS = {"planes": torch.contiguous_format, "pixels": torch.channels_last}
 # Shapes of pictures and kernels, and settings.
@@ -250,6 +251,43 @@ def test_the_bias_of_many_pixels(monkeypatch, dtype, layout, way):
     monkeypatch.setattr(fast, "product_sums", lambda *args: torch.arange(24.0))
     (grad,) = torch.autograd.grad(getattr(F, way)(x, weight, bias), bias, g.detach())
     assert torch.equal(grad, torch.arange(24, dtype=dtype))
+
+
+@pytest.mark.skipif(not (available() and multiplies_tiles()), reason="this processor does not multiply tiles")
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("kernel", [(24, 6, 3, 3), (24, 6, 1, 2), (24, 6, 1, 1), (24, 3, 3, 3)], ids=str)
+@pytest.mark.parametrize("needs", [(True, True), (True, False), (False, True)], ids=str)
+def test_the_bias_beside_the_weight(monkeypatch, layout, kernel, needs):
+    function, returned = fast.grad_weight_and_bias, []
+
+    def keeping(*args):
+        returned.append(function(*args))
+        return returned[-1]
+
+    monkeypatch.setattr(fast, "grad_weight_and_bias", keeping)
+    x = torch.randn(20, 6, 9, 9).bfloat16().contiguous(memory_format=layout)
+    leaves = [torch.randn(kernel).bfloat16(), torch.randn(24).bfloat16()]
+    leaves = [leaf.requires_grad_(need) for leaf, need in zip(leaves, needs, strict=True)]
+    y = F.conv2d(x, *leaves, groups=6 // kernel[1])
+    g = torch.randn_like(y)
+    wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    grads = torch.autograd.grad(y, wanted, g, retain_graph=True)
+    others, planes = kernel[1] == 3, layout is torch.contiguous_format
+    if all(needs):
+        assert (returned[0] is None) == (others or (planes and kernel[2:] == (1, 1)))
+        assert returned[0] is None or all(a is b for a, b in zip(returned[0], grads, strict=True))
+    else:
+        assert returned == []
+    wide = [leaf.detach().double().requires_grad_(leaf.requires_grad) for leaf in leaves]
+    exact = torch.nn.functional.conv2d(x.double(), *wide, groups=6 // kernel[1])
+    wanted = [leaf for leaf in wide if leaf.requires_grad]
+    for grad, expected in zip(grads, torch.autograd.grad(exact, wanted, g.double()), strict=True):
+        torch.testing.assert_close(grad.double(), expected, rtol=2**-8, atol=1e-3)
+
+
+def test_in_float32_the_bias_is_summed_apart():
+    x, g = (torch.randn(20, 6, 9, 9).contiguous(memory_format=torch.channels_last) for _ in range(2))
+    assert fast.grad_weight_and_bias(g, x, torch.Size((6, 6, 1, 1)), (1, 1), (0, 0), (1, 1), 1) is None
 
 
 def test_of_how_many_pixels_the_bias_is_compiled(monkeypatch):

@@ -76,6 +76,31 @@ def test_shapes(shape, dtype, threads):
     _check(grad, *inputs)
 
 
+@threaded(SHAPES, ["rests", "many small pictures", "more than the cache"])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_bias_gradient_beside_it(shape, threads, groups):
+    n, c, *sides, o, kernel, padding = shape
+    g, x, _, *rest = _inputs(n, groups * c, *sides, groups * o, kernel, padding, torch.bfloat16)
+    inputs = g, x, torch.Size((groups * o, c, *kernel)), *rest[:-1], groups
+    bias = torch.full((groups * o,), float("nan"), dtype=torch.bfloat16)
+    with using(threads):
+        grad, alone = native.conv2d_weight(*inputs, grad_bias=bias), native.conv2d_weight(*inputs)
+    # Where there are no tiles it is left to another.
+    assert (grad is None) == (not native.multiplies_tiles())
+    if grad is not None:
+        assert torch.equal(grad, alone)
+        exact, size = g.double().sum((0, 2, 3)), g.double().abs().sum((0, 2, 3))
+        assert ((bias.double() - exact).abs() <= 2**-8 * exact.abs() + 2e-6 * size).all()
+
+
+def test_a_bad_number_spoils_the_bias_of_its_channel():
+    g, x, *rest = _inputs(5, 8, 6, 6, 20, (3, 3), (1, 1), torch.bfloat16)
+    g[3, 4, 2, 3] = float("inf")
+    bias = torch.zeros(20, dtype=torch.bfloat16)
+    if native.conv2d_weight(g, x, *rest, grad_bias=bias) is not None:
+        assert torch.equal(~bias.isfinite(), torch.arange(20) == 4)
+
+
 @pytest.mark.parametrize("o", [1, 15, 16, 32, 47, 63, 65])
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 def test_channels(o, dtype):
@@ -194,12 +219,23 @@ def test_without_leave_to_use_tiles_vectors_are_used(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
-@pytest.mark.parametrize("stride", [(2, 1), (1, 3)])
-@pytest.mark.parametrize("dilation", [(1, 1), (2, 2)])
+@pytest.mark.parametrize("stride", [(2, 1), (1, 3), (1, 2), (3, 4)])
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 2), (1, 3)])
 def test_strides_and_dilations(stride, dilation, dtype):
     _skip_without(dtype)
     x = normal(5, 18, 12, 11, seed=1, dtype=dtype).contiguous(memory_format=torch.channels_last)
     rest = torch.Size((20, 18, 3, 3)), stride, (1, 2), dilation, 1
+    y = torch.nn.functional.conv2d(x.float(), torch.zeros(rest[0]), None, *rest[1:])
+    g = normal(*y.shape, seed=2, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    _check(native.conv2d_weight(g, x, *rest), g, x, *rest)
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 1), (4, 2), (3, 2), (8, 1)])
+def test_wide_kernels(stride, dilation, dtype):
+    _skip_without(dtype)
+    x = normal(3, 3, 16, 23, seed=1, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    rest = torch.Size((17, 3, 5, 7)), (stride, stride), (2, 3), (dilation, dilation), 1
     y = torch.nn.functional.conv2d(x.float(), torch.zeros(rest[0]), None, *rest[1:])
     g = normal(*y.shape, seed=2, dtype=dtype).contiguous(memory_format=torch.channels_last)
     _check(native.conv2d_weight(g, x, *rest), g, x, *rest)

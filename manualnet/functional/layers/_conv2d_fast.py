@@ -8,6 +8,8 @@
              channels apart                a sum for each
              one pixel, planes             g xᵀ
              any                           a sum in registers; where nothing is compiled, unfolded in chunks
+    ∂L/∂b    by tiles                      beside ∂L/∂w
+             many places                   a compiled sum
 
 Each way declines what it is not for. What the geometry tells is asked first: every question takes as long as a tenth of
 a small convolution.
@@ -96,6 +98,16 @@ def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) ->
     shape = torch.Size((weight_shape[0] // groups, *weight_shape[1:]))
     apart = zip(grad_out.chunk(groups, 1), x.chunk(groups, 1), strict=True)
     return torch.cat([_grad_weight_of_one_group(g, part, shape, *geometry) for g, part in apart])
+
+
+def grad_weight_and_bias(grad_out, x, weight_shape, stride, padding, dilation, groups) -> tuple[Tensor, Tensor] | None:
+    """∂L/∂w and ∂L/∂b; None where they are not summed together: by tiles, while the cotangent is laid out for them."""
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    if groups > 1 or not tiled(x) or not (last or weight_shape[2:].numel() > 1):
+        return None
+    bias = torch.empty(weight_shape[:1], dtype=x.dtype)
+    grad = native.conv2d_weight(grad_out, x, weight_shape, stride, padding, dilation, groups, grad_bias=bias)
+    return None if grad is None else (grad, bias)
 
 
 def _first(ways: tuple[Callable, ...], *arguments) -> Tensor | None:

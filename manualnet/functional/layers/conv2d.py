@@ -48,6 +48,10 @@ class Conv2d(Function):
         need_x, need_weight, need_bias, *_ = ctx.needs_input_grad
         fast = plain(grad_out, x, weight)
         grad_x = input_gradient(fast, grad_out, weight, ctx.x_shape, *ctx.geometry) if need_x else None
+        if fast and need_weight and need_bias:
+            both = fast_paths.grad_weight_and_bias(grad_out, x, ctx.weight_shape, *ctx.geometry)
+            if both is not None:
+                return grad_x, *both, None, None, None, None
         grad_weight = weight_gradient(fast, grad_out, x, ctx.weight_shape, *ctx.geometry) if need_weight else None
         grad_bias = bias_gradient(fast, grad_out) if need_bias else None
         return grad_x, grad_weight, grad_bias, None, None, None, None
