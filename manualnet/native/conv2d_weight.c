@@ -153,6 +153,19 @@ static packed packed_of(const shape *s, int in_place) {
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
+    /* The sums of a group's cotangents over some pictures, in the same way, where a number is none of a pair. */      \
+    static void add_bias_##TYPE(const uint32_t *gs, float *sum, long units, const shape *s, const packed *n) {         \
+        for (long o = 0; o < n->wide; o += TALL * LANES) {                                                             \
+            const long many = least(TALL, (n->wide - o) / LANES);                                                      \
+            vector part[TALL] = {{0}};                                                                                 \
+            for (long u = 0; u < units; u++)                                                                           \
+                for (long p = 0; p < s->oh * s->ow; p++)                                                               \
+                    for (long v = 0; v < many; v++)                                                                    \
+                        part[v] += *(const loose *)(gs + u * n->g + p * n->place + o + v * LANES);                     \
+            for (long v = 0; v < many; v++) *(loose *)(sum + o + v * LANES) += part[v];                                \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
     /* The threads' sums added up and rounded; from output channels innermost to output channels outermost. */         \
     static void finish_##TYPE(const float *sums, TYPE *dw, long threads, const shape *s, const packed *n) {            \
         const long blocks = n->wide / LANES;                                                                           \
@@ -177,17 +190,22 @@ static packed packed_of(const shape *s, int in_place) {
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    /* dw is (groups, o, kh, kw, c). As many pictures are packed at a time as stay in the cache; a cotangent of floats */\
-    /* that fill whole vectors is read where it lies. */                                                               \
-    int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, const shape *s, long threads) {                   \
+    /* dw is (groups, o, kh, kw, c), and db, the sums of g, (groups, o) or not wanted. As many pictures are packed at a */\
+    /* time as stay in the cache; a cotangent of floats that fill whole vectors is read where it lies. */              \
+    int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, TYPE *db, const shape *s, long threads) {         \
         const int in_place = SIZE == 4 && s->o % LANES == 0;                                                           \
         const packed n = packed_of(s, in_place);                                                                       \
         const long all = (s->n + TOGETHER - 1) / TOGETHER, most = CACHE / 4 / (n.x + n.g);                             \
         const long batch = most < 1 ? 1 : least(most, all);                                                            \
         threads = least(threads, all);                                                                                 \
-        float *sums = calloc(threads * s->groups * n.sums, sizeof(float));                                             \
-        int failed = !sums;                                                                                            \
-        if (failed) return 1;                                                                                          \
+        const long biases = db ? s->groups * n.wide : 0;                                                               \
+        float *sums = calloc(threads * (s->groups * n.sums + biases), sizeof(float));                                  \
+        float *bias_sums = sums + threads * s->groups * n.sums;                                                        \
+        int failed = !sums || (db && TOGETHER > 1);                                                                    \
+        if (failed) {                                                                                                  \
+            free(sums);                                                                                                \
+            return 1;                                                                                                  \
+        }                                                                                                              \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(all)                                                                                                 \
             float *sum = sums + omp_get_thread_num() * s->groups * n.sums;                                             \
@@ -206,12 +224,19 @@ static packed packed_of(const shape *s, int in_place) {
                         pack_x_##TYPE(x, unit + u, group, xs + u * n.x, s, &n);                                        \
                         if (!in_place) pack_g_##TYPE(g, unit + u, group, gs + u * n.g, s);                             \
                     }                                                                                                  \
+                    if (db)                                                                                            \
+                        add_bias_##TYPE(from, bias_sums + omp_get_thread_num() * biases + group * n.wide, units, s, &n);\
                     add_##TYPE(xs, from, sum + group * n.sums, units, s, &n);                                          \
                 }                                                                                                      \
             free(xs);                                                                                                  \
             free(gs);                                                                                                  \
         }                                                                                                              \
         if (!failed) finish_##TYPE(sums, dw, threads, s, &n);                                                          \
+        for (long o = 0; o < (db ? s->groups * s->o : 0); o++) {                                                       \
+            double all = 0.0;                                                                                          \
+            for (long t = 0; t < threads; t++) all += bias_sums[t * biases + o / s->o * n.wide + o % s->o];            \
+            db[o] = put_##TYPE((float)all);                                                                            \
+        }                                                                                                              \
         free(sums);                                                                                                    \
         return failed;                                                                                                 \
     }

@@ -33,7 +33,7 @@ def conv2d_weight(
     Shapes: grad_out (N, O, H', W'), x (N, C, H, W), the result ``weight_shape`` = (O, C / groups, kernel height and
     width). With ``pooled``, ``grad_out`` is the cotangent of what
     :func:`manualnet.native.conv2d_tiles.conv2d_max_pool2d` gave. Σ_n Σ_p g[n,o,p] is written into ``grad_bias`` (O) on
-    the way, if there is one: by tiles alone, and not of what was pooled.
+    the way, if there is one: of float32 and by tiles alone, and not of what was pooled.
     """
     if not fits(x) or grad_out.dtype != x.dtype:
         return None
@@ -61,6 +61,6 @@ def _kernels(
     if tiled:
         tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
         yield getattr(tiles, "conv2d_weight_tiles", None), (x, grad_out, place, grad, grad_bias)
-    if place is None and grad_bias is None:
+    if place is None and (grad_bias is None or x.dtype is torch.float32):
         vectors = load("numbers.h", "share.h", "vectors.h", "conv2d_weight.c")
-        yield getattr(vectors, f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad)
+        yield getattr(vectors, f"conv2d_weight_{NAMES[x.dtype]}", None), (x, grad_out, grad, grad_bias)

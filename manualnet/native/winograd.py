@@ -37,7 +37,7 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, padding) -> Tensor | 
 
     Shapes: x (N, C, H, W), weight (O, C, 3, 3), bias (O), the result (N, O, H', W').
     """
-    if not _suits(x, weight.shape, padding):
+    if not suits(x, weight.shape, padding):
         return None
     y = _convolved(x, Taps.of(weight), bias, padding) if weight.is_cpu else None
     return y if y is None or _innermost(x) or _innermost(weight) else y.contiguous()
@@ -47,7 +47,7 @@ def conv2d_input(grad_out: Tensor, weight: Tensor, padding) -> Tensor | None:
     """Σ_o Σ_k w[o,c,k] g[n,o,q+pad−k]: a convolution that sees the kernel turned round, from the other side."""
     o, c, *kernel = weight.shape
     border = [2 - p for p in padding]
-    if not _suits(grad_out, (c, o, *kernel), border):
+    if not suits(grad_out, (c, o, *kernel), border):
         return None
     grad = _convolved(grad_out, Taps.turned(weight), None, border)
     return grad if grad is None or _innermost(grad_out) else grad.contiguous()
@@ -70,7 +70,7 @@ def _convolved(x: Tensor, taps: Taps, bias: Tensor | None, padding) -> Tensor | 
 
 def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, padding) -> Tensor | None:
     """Σ_n Σ_p g[n,o,p] x[n,c,p+k−pad], of shape (O, C, 3, 3); None where another way must be gone."""
-    if not _suits(x, weight_shape, padding, many=True):
+    if not suits(x, weight_shape, padding, many=True):
         return None
     n, c, h, w = x.shape
     o, oh, ow = grad_out.shape[1:]
@@ -84,7 +84,7 @@ def conv2d_weight(grad_out: Tensor, x: Tensor, weight_shape, padding) -> Tensor 
     return grad.permute(0, 3, 1, 2)
 
 
-def _suits(x: Tensor, weight_shape, padding, many: bool = False) -> bool:
+def suits(x: Tensor, weight_shape, padding, many: bool = False) -> bool:
     """Whether it is a convolution that is compiled, and large enough to gain by it; ``many``: only of many channels."""
     o, c, *kernel = weight_shape
     if x.numel() * o * 9 < _WORTH or x.numel() < c * _PIXELS:

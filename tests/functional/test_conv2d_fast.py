@@ -253,11 +253,14 @@ def test_the_bias_of_many_pixels(monkeypatch, dtype, layout, way):
     assert torch.equal(grad, torch.arange(24, dtype=dtype))
 
 
-@pytest.mark.skipif(not (available() and multiplies_tiles()), reason="this processor does not multiply tiles")
+@pytest.mark.skipif(not available(), reason="no C compiler here")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("kernel", [(24, 6, 3, 3), (24, 6, 1, 2), (24, 6, 1, 1), (24, 3, 3, 3)], ids=str)
 @pytest.mark.parametrize("needs", [(True, True), (True, False), (False, True)], ids=str)
-def test_the_bias_beside_the_weight(monkeypatch, layout, kernel, needs):
+def test_the_bias_beside_the_weight(monkeypatch, dtype, layout, kernel, needs):
+    if dtype == torch.bfloat16 and not multiplies_tiles():
+        pytest.skip("this processor does not multiply tiles")
     function, returned = fast.grad_weight_and_bias, []
 
     def keeping(*args):
@@ -265,8 +268,8 @@ def test_the_bias_beside_the_weight(monkeypatch, layout, kernel, needs):
         return returned[-1]
 
     monkeypatch.setattr(fast, "grad_weight_and_bias", keeping)
-    x = torch.randn(20, 6, 9, 9).bfloat16().contiguous(memory_format=layout)
-    leaves = [torch.randn(kernel).bfloat16(), torch.randn(24).bfloat16()]
+    x = torch.randn(20, 6, 9, 9).to(dtype).contiguous(memory_format=layout)
+    leaves = [torch.randn(kernel).to(dtype), torch.randn(24).to(dtype)]
     leaves = [leaf.requires_grad_(need) for leaf, need in zip(leaves, needs, strict=True)]
     y = F.conv2d(x, *leaves, groups=6 // kernel[1])
     g = torch.randn_like(y)
@@ -282,12 +285,18 @@ def test_the_bias_beside_the_weight(monkeypatch, layout, kernel, needs):
     exact = torch.nn.functional.conv2d(x.double(), *wide, groups=6 // kernel[1])
     wanted = [leaf for leaf in wide if leaf.requires_grad]
     for grad, expected in zip(grads, torch.autograd.grad(exact, wanted, g.double()), strict=True):
-        torch.testing.assert_close(grad.double(), expected, rtol=2**-8, atol=1e-3)
+        torch.testing.assert_close(grad.double(), expected, rtol=2**-8 if dtype == torch.bfloat16 else 1e-5, atol=1e-3)
 
 
-def test_in_float32_the_bias_is_summed_apart():
-    x, g = (torch.randn(20, 6, 9, 9).contiguous(memory_format=torch.channels_last) for _ in range(2))
-    assert fast.grad_weight_and_bias(g, x, torch.Size((6, 6, 1, 1)), (1, 1), (0, 0), (1, 1), 1) is None
+@pytest.mark.skipif(not available(), reason="no C compiler here")
+def test_where_another_way_sums_the_weight_the_bias_is_apart(monkeypatch):
+    x, g = (torch.randn(4, 64, 9, 9).contiguous(memory_format=torch.channels_last) for _ in range(2))
+    settings = torch.Size((64, 64, 3, 3)), (1, 1), (1, 1), (1, 1), 1
+    assert fast.grad_weight_and_bias(g, x, *settings) is not None
+    monkeypatch.setattr(fast.winograd, "suits", lambda *args, many: many)
+    assert fast.grad_weight_and_bias(g, x, *settings) is None
+    assert fast.grad_weight_and_bias(g[..., ::2], x, settings[0], (1, 2), *settings[2:]) is not None
+    assert fast.grad_weight_and_bias(g.double(), x.double(), *settings) is None
 
 
 def test_of_how_many_pixels_the_bias_is_compiled(monkeypatch):

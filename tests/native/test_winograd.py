@@ -149,7 +149,7 @@ def test_numbers_that_overflow_go_another_way(side, bad, where):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
     x, weight, bias, g = _inputs(4, 64, 16, 16, 64, (1, 1))
-    assert native._suits(x, weight.shape, (1, 1), many=True)
+    assert native.suits(x, weight.shape, (1, 1), many=True)
     x[3, 4, 7, 7] = weight[5, 3, 0, 0] = bad
     x, weight = x.requires_grad_(), weight.requires_grad_()
     y, expected = F.conv2d(x, weight, bias, padding=1), torch_functional.conv2d(x, weight, bias, padding=1)
@@ -209,12 +209,12 @@ def _pictures(*shape):
 
 @pytest.mark.parametrize("settings", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_what_it_does_not_suit(settings):
-    assert not native._suits(_pictures(16, 32, 16, 16), *(PLAIN | settings).values())
+    assert not native.suits(_pictures(16, 32, 16, 16), *(PLAIN | settings).values())
 
 
 def test_which_pictures_it_suits():
     x = _pictures(16, 32, 16, 16)
-    assert native._suits(x, *PLAIN.values())
+    assert native.suits(x, *PLAIN.values())
     others = (
         _pictures(16, 36, 16, 16),
         _pictures(14, 32, 16, 16),
@@ -224,22 +224,22 @@ def test_which_pictures_it_suits():
         x.to("meta"),
     )
     for other in (*others, _pictures(4096, 32, 1, 1)[..., 0]):
-        assert not native._suits(other, *PLAIN.values())
+        assert not native.suits(other, *PLAIN.values())
     for pictures, enough in ((15, False), (16, True)):
-        assert native._suits(_pictures(pictures, 64, 8, 8), *(PLAIN | {"weight": (64, 64, 3, 3)}).values()) == enough
-    assert native._suits(x.bfloat16(), *PLAIN.values()) != native.multiplies_bfloat16()
+        assert native.suits(_pictures(pictures, 64, 8, 8), *(PLAIN | {"weight": (64, 64, 3, 3)}).values()) == enough
+    assert native.suits(x.bfloat16(), *PLAIN.values()) != native.multiplies_bfloat16()
     thin = _pictures(2048, 32, 2, 1)
-    assert native._suits(thin, *PLAIN.values())
-    assert not native._suits(thin, *(PLAIN | {"padding": (1, 0)}).values())
+    assert native.suits(thin, *PLAIN.values())
+    assert not native.suits(thin, *(PLAIN | {"padding": (1, 0)}).values())
 
 
 def test_of_how_many_channels_it_is():
     for c, o, result, gradient in ((16, 64, 0, 0), (64, 16, 0, 0), (24, 64, 1, 0), (64, 56, 1, 0), (64, 64, 1, 1)):
         of_these = PLAIN | {"weight": (o, c, 3, 3)}
         x = _pictures(64, c, 16, 16)
-        found = [native._suits(x, *of_these.values(), many=many) for many in (False, True)]
+        found = [native.suits(x, *of_these.values(), many=many) for many in (False, True)]
         assert found == [result, gradient], (c, o)
-        assert native._suits(x.contiguous(), *of_these.values()) == gradient
+        assert native.suits(x.contiguous(), *of_these.values()) == gradient
 
 
 WRONG = {

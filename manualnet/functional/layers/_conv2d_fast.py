@@ -8,7 +8,7 @@
              channels apart                a sum for each
              one pixel, planes             g xᵀ
              any                           a sum in registers; where nothing is compiled, unfolded in chunks
-    ∂L/∂b    by tiles                      beside ∂L/∂w
+    ∂L/∂b    any sum in registers          beside ∂L/∂w
              many places                   a compiled sum
 
 Each way declines what it is not for. What the geometry tells is asked first: every question takes as long as a tenth of
@@ -101,9 +101,11 @@ def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) ->
 
 
 def grad_weight_and_bias(grad_out, x, weight_shape, stride, padding, dilation, groups) -> tuple[Tensor, Tensor] | None:
-    """∂L/∂w and ∂L/∂b; None where they are not summed together: by tiles, while the cotangent is laid out for them."""
+    """∂L/∂w and ∂L/∂b; None where they are not summed together, while the cotangent is in the cache."""
     last = x.is_contiguous(memory_format=torch.channels_last)
-    if groups > 1 or not tiled(x) or not (last or weight_shape[2:].numel() > 1):
+    if groups > 1 or not fits(x) or not (last or weight_shape[2:].numel() > 1):
+        return None
+    if _usual(stride, dilation, groups) and winograd.suits(x, weight_shape, padding, many=True):
         return None
     bias = torch.empty(weight_shape[:1], dtype=x.dtype)
     grad = native.conv2d_weight(grad_out, x, weight_shape, stride, padding, dilation, groups, grad_bias=bias)
