@@ -16,6 +16,11 @@ LAYOUTS = {
 }
 
 
+def tiles_compiled():
+    """Whether the compiler knows the processor's tiles: it may be told to leave them."""
+    return hasattr(build.load("numbers.h", "tiles.h", "conv2d_weight_tiles.c"), "conv2d_weight_tiles")
+
+
 def normal(*shape, seed=0, dtype=torch.float32):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
