@@ -75,7 +75,7 @@ def _convolved(
 
 def _suits(x: Tensor, shape, weight_shape, padding, pooled: bool) -> bool:
     """Whether it is a convolution of pictures of this shape that is compiled, and large enough to gain by it."""
-    if x.dim() != 4:
+    if x.dim() != 4 or not x.is_contiguous(memory_format=torch.channels_last):
         return False
     o, c, *kernel = weight_shape
     products = shape.numel() * o * kernel[0] * 3
@@ -86,5 +86,4 @@ def _suits(x: Tensor, shape, weight_shape, padding, pooled: bool) -> bool:
         and x.shape[1] == c
         and kernel[1] == 3
         and all(p >= 0 and n + 2 * p >= k > 0 for p, n, k in zip(padding, shape[2:], kernel, strict=True))
-        and x.is_contiguous(memory_format=torch.channels_last)
     )
