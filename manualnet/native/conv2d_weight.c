@@ -87,25 +87,35 @@ static long tall_of(long run, long wide) {
     return (run + bands - 1) / bands;
 }
 
-// In numbers: a row of a picture as it is packed, with a border of zeros, a picture, a place of its cotangent and all
-// places, a run, an output channel's sums and their vectors' width, and all sums of a group; and the columns that are not
-// part of a run.
+// In numbers: a row of a picture as it is packed, with a border of zeros, the rows that a band of outputs sees, a place of its
+// cotangent and all of the band's, a run, an output channel's sums and their vectors' width, and all sums of a group; and the
+// columns that are not part of a run.
 typedef struct {
     long row, x, place, g, run, size, wide, sums, columns;
 } packed;
 
-static packed packed_of(const shape *s, int in_place) {
+static packed packed_of(const shape *s, int in_place, long tall) {
     packed n;
     n.row = (s->w + 2 * s->pw) * s->c;
-    n.x = (s->h + 2 * s->ph) * n.row;
+    n.x = ((tall - 1) * s->sh + (s->kh - 1) * s->dh + 1) * n.row;
     n.place = in_place ? s->groups * s->o : s->o;
-    n.g = s->oh * s->ow * n.place;
+    n.g = tall * s->ow * n.place;
     n.columns = s->dw == 1 ? 1 : s->kw;
     n.run = s->kw / n.columns * s->c;
     n.size = s->kh * s->kw * s->c;
     n.wide = (s->o + LANES - 1) / LANES * LANES;
     n.sums = n.size * n.wide;
     return n;
+}
+
+// The rows of outputs that are taken at a time: of a picture that does not stay in the cache as many as do, and of so few
+// pictures that threads would wait, a part for each.
+static long tall_band(const shape *s, int in_place, long pictures, long threads) {
+    const packed n = packed_of(s, in_place, s->oh);
+    const long fit = CACHE / 4 / (s->sh * n.row + s->ow * n.place), part = (s->oh + threads - 1) / threads;
+    long tall = s->oh;
+    if (n.x + n.g > CACHE / 4) tall = fit < 1 ? 1 : least(tall, fit);
+    return pictures % threads && pictures < 4 * threads ? least(tall, part) : tall;
 }
 
 #define GRADIENT(TYPE, SIZE, TOGETHER)                                                                                 \
@@ -121,20 +131,24 @@ static packed packed_of(const shape *s, int in_place) {
             for (long i = 0; i < count; i++) to[i] = PACK_##TYPE(a, b, from + i);                                      \
     }                                                                                                                  \
                                                                                                                        \
-    /* A group's channels of picture `unit` of those that are taken together. */                                       \
-    static void pack_x_##TYPE(const char *x, long unit, long group, uint32_t *to, const shape *s, const packed *n) {   \
+    /* A group's channels of picture `unit` of those that are taken together: `rows` rows from `top` on. */            \
+    static void pack_x_##TYPE(const char *x, long unit, long group, long top, long rows, uint32_t *to, const shape *s, \
+                              const packed *n) {                                                                       \
         const long c_all = s->groups * s->c, first = unit * TOGETHER, size = s->h * s->w * c_all * SIZE;               \
         const char *a = x + first * size, *b = TOGETHER == 2 && first + 1 < s->n ? a + size : 0;                       \
-        for (long p = 0; p < s->h; p++)                                                                                \
-            pack_##TYPE(a, b, p * s->w * c_all + group * s->c, c_all, s->w, s->c,                                      \
-                        to + (p + s->ph) * n->row + s->pw * s->c);                                                     \
+        for (long p = top; p < top + rows; p++, to += n->row)                                                          \
+            if (p < 0 || p >= s->h)                                                                                    \
+                memset(to, 0, n->row * 4);                                                                             \
+            else                                                                                                       \
+                pack_##TYPE(a, b, p * s->w * c_all + group * s->c, c_all, s->w, s->c, to + s->pw * s->c);              \
     }                                                                                                                  \
                                                                                                                        \
     /* And of its cotangent. */                                                                                        \
-    static void pack_g_##TYPE(const char *g, long unit, long group, uint32_t *to, const shape *s) {                    \
-        const long o_all = s->groups * s->o, first = unit * TOGETHER, places = s->oh * s->ow, size = places * o_all * SIZE;\
+    static void pack_g_##TYPE(const char *g, long unit, long group, long top, long rows, uint32_t *to,                 \
+                              const shape *s) {                                                                        \
+        const long o_all = s->groups * s->o, first = unit * TOGETHER, size = s->oh * s->ow * o_all * SIZE;             \
         const char *a = g + first * size, *b = TOGETHER == 2 && first + 1 < s->n ? a + size : 0;                       \
-        pack_##TYPE(a, b, group * s->o, o_all, places, s->o, to);                                                      \
+        pack_##TYPE(a, b, top * s->ow * o_all + group * s->o, o_all, rows * s->ow, s->o, to);                          \
     }                                                                                                                  \
                                                                                                                        \
     /* All tiles over some pictures. The last vector of a cotangent's channels goes on into the next place's, */       \
@@ -194,10 +208,11 @@ static packed packed_of(const shape *s, int in_place) {
     /* time as stay in the cache; a cotangent of floats that fill whole vectors is read where it lies. */              \
     int conv2d_weight_##TYPE(const char *x, const char *g, TYPE *dw, TYPE *db, const shape *s, long threads) {         \
         const int in_place = SIZE == 4 && s->o % LANES == 0;                                                           \
-        const packed n = packed_of(s, in_place);                                                                       \
-        const long all = (s->n + TOGETHER - 1) / TOGETHER, most = CACHE / 4 / (n.x + n.g);                             \
-        const long batch = most < 1 ? 1 : least(most, all);                                                            \
-        threads = least(threads, all);                                                                                 \
+        const long all = (s->n + TOGETHER - 1) / TOGETHER, tall = tall_band(s, in_place, all, threads);                \
+        const long bands = (s->oh + tall - 1) / tall;                                                                  \
+        const packed n = packed_of(s, in_place, tall);                                                                 \
+        const long most = bands > 1 ? 1 : CACHE / 4 / (n.x + n.g), batch = most < 1 ? 1 : least(most, all);            \
+        threads = least(threads, all * bands);                                                                         \
         const long biases = db ? s->groups * n.wide : 0;                                                               \
         float *sums = calloc(threads * (s->groups * n.sums + biases), sizeof(float));                                  \
         float *bias_sums = sums + threads * s->groups * n.sums;                                                        \
@@ -207,7 +222,7 @@ static packed packed_of(const shape *s, int in_place) {
             return 1;                                                                                                  \
         }                                                                                                              \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
-            SHARE(all)                                                                                                 \
+            SHARE(all * bands)                                                                                         \
             float *sum = sums + omp_get_thread_num() * s->groups * n.sums;                                             \
             /* Room for the last vector's end, in whole lines of the cache. */                                         \
             const long g_bytes = (in_place ? 0 : batch * n.g * 4) + 127;                                               \
@@ -216,18 +231,24 @@ static packed packed_of(const shape *s, int in_place) {
                 _Pragma("omp atomic write") failed = 1;                                                                \
                 last = first;                                                                                          \
             }                                                                                                          \
-            for (long unit = first; unit < last; unit += batch)                                                        \
+            for (long at = first; at < last; at += batch) {                                                            \
+                const long unit = at / bands, top = at % bands * tall, units = least(batch, last - at);                \
+                shape band = *s;                                                                                       \
+                band.oh = least(tall, s->oh - top);                                                                    \
+                const long seen = (band.oh - 1) * s->sh + (s->kh - 1) * s->dh + 1;                                     \
                 for (long group = 0; group < s->groups; group++) {                                                     \
-                    const long units = least(batch, last - unit);                                                      \
-                    const uint32_t *from = in_place ? (const uint32_t *)g + unit * n.g + group * s->o : gs;            \
+                    const long lies = (unit * s->oh + top) * s->ow * n.place + group * s->o;                           \
+                    const uint32_t *from = in_place ? (const uint32_t *)g + lies : gs;                                 \
                     for (long u = 0; u < units; u++) {                                                                 \
-                        pack_x_##TYPE(x, unit + u, group, xs + u * n.x, s, &n);                                        \
-                        if (!in_place) pack_g_##TYPE(g, unit + u, group, gs + u * n.g, s);                             \
+                        pack_x_##TYPE(x, unit + u, group, top * s->sh - s->ph, seen, xs + u * n.x, s, &n);             \
+                        if (!in_place) pack_g_##TYPE(g, unit + u, group, top, band.oh, gs + u * n.g, s);               \
                     }                                                                                                  \
                     if (db)                                                                                            \
-                        add_bias_##TYPE(from, bias_sums + omp_get_thread_num() * biases + group * n.wide, units, s, &n);\
-                    add_##TYPE(xs, from, sum + group * n.sums, units, s, &n);                                          \
+                        add_bias_##TYPE(from, bias_sums + omp_get_thread_num() * biases + group * n.wide, units, &band,\
+                                        &n);                                                                           \
+                    add_##TYPE(xs, from, sum + group * n.sums, units, &band, &n);                                      \
                 }                                                                                                      \
+            }                                                                                                          \
             free(xs);                                                                                                  \
             free(gs);                                                                                                  \
         }                                                                                                              \

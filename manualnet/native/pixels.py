@@ -1,4 +1,4 @@
-"""Pictures laid out with their channels innermost, by ``pixels.c``."""
+"""Pictures laid out with their channels innermost, or plane by plane, by ``pixels.c``."""
 
 import torch
 from torch import Tensor
@@ -6,16 +6,32 @@ from torch import Tensor
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, threads_for
 
-# Channels and numbers from which on it is faster than PyTorch's own copy.
-_CHANNELS, _WORTH = 1 << 5, 1 << 14
+# Channels from which on it is faster than PyTorch's own copy, to pixels and back, those of a color, places and numbers.
+_MANY, _SOME, _COLORS, _PLACES, _WORTH = 1 << 5, 1 << 4, 3, 1 << 4, 1 << 14
 
 
 def channels_last(x: Tensor) -> Tensor:
     """The picture's channels innermost; a copy only where they are not."""
-    if x.is_contiguous() and x.shape[1] >= _CHANNELS and x.numel() >= _WORTH and fits(x):
-        kernel = getattr(load("numbers.h", "vectors.h", "pixels.c"), f"pixels_{NAMES[x.dtype]}", None)
-        if kernel is not None and not x.is_contiguous(memory_format=torch.channels_last):
-            y = torch.empty_like(x, memory_format=torch.channels_last)
-            call(kernel, x, y, len(x), x.shape[1], x.shape[2:].numel(), threads_for(x.numel()))
-            return y
-    return x.contiguous(memory_format=torch.channels_last)
+    innermost = x.is_contiguous(memory_format=torch.channels_last)
+    y = _laid("pixels", x, torch.channels_last) if not innermost and x.shape[1] >= _MANY else None
+    return x.contiguous(memory_format=torch.channels_last) if y is None else y
+
+
+def planes(x: Tensor) -> Tensor:
+    """The picture plane by plane; a copy only where it is not."""
+    colors = x.dim() == 4 and x.shape[1] == _COLORS
+    worth = x.dim() == 4 and (colors or x.shape[1] >= _SOME) and not x.is_contiguous()
+    y = _laid("colors" if colors else "planes", x, torch.contiguous_format) if worth else None
+    return x.contiguous() if y is None else y
+
+
+def _laid(name: str, x: Tensor, layout: torch.memory_format) -> Tensor | None:
+    other = torch.contiguous_format if layout is torch.channels_last else torch.channels_last
+    if x.numel() < _WORTH or x.shape[2:].numel() < _PLACES or not fits(x) or not x.is_contiguous(memory_format=other):
+        return None
+    kernel = getattr(load("numbers.h", "vectors.h", "pixels.c"), f"{name}_{NAMES[x.dtype]}", None)
+    if kernel is None:
+        return None
+    y = torch.empty_like(x, memory_format=layout)
+    call(kernel, x, y, len(x), x.shape[1], x.shape[2:].numel(), threads_for(x.numel()))
+    return y

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, dense, fits, multiplies_bfloat16, numbers
-from manualnet.native.pixels import channels_last
+from manualnet.native.pixels import channels_last, planes
 from manualnet.native.taps import Taps
 
 # By the side of a tile of outputs, in eighths; infinity is a point of each, too.
@@ -40,7 +40,7 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, padding) -> Tensor | 
     if not suits(x, weight.shape, padding):
         return None
     y = _convolved(x, Taps.of(weight), bias, padding) if weight.is_cpu else None
-    return y if y is None or _innermost(x) or _innermost(weight) else y.contiguous()
+    return y if y is None or _innermost(x) or _innermost(weight) else planes(y)
 
 
 def conv2d_input(grad_out: Tensor, weight: Tensor, padding) -> Tensor | None:
@@ -50,7 +50,7 @@ def conv2d_input(grad_out: Tensor, weight: Tensor, padding) -> Tensor | None:
     if not suits(grad_out, (c, o, *kernel), border):
         return None
     grad = _convolved(grad_out, Taps.turned(weight), None, border)
-    return grad if grad is None or _innermost(grad_out) else grad.contiguous()
+    return grad if grad is None or _innermost(grad_out) else planes(grad)
 
 
 def _convolved(x: Tensor, taps: Taps, bias: Tensor | None, padding) -> Tensor | None:

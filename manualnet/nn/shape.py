@@ -4,7 +4,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from manualnet.functional._plain import held
-from manualnet.native.planes import planes
+from manualnet.native.pixels import planes
 
 __all__ = ["Flatten"]
 
@@ -18,8 +18,6 @@ class Flatten(nn.Flatten):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        if isinstance(input, Tensor) and not input.requires_grad:
-            copied = planes(input) if held(input) else None
-            if copied is not None:
-                input = copied
+        if isinstance(input, Tensor) and not input.requires_grad and held(input):
+            input = planes(input)
         return super().forward(input)

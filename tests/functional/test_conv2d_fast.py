@@ -300,6 +300,26 @@ def test_where_another_way_sums_the_weight_the_bias_is_apart(monkeypatch):
     assert fast.grad_weight_and_bias(g.double(), x.double(), *settings) is None
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kernel", [(40, 24, 3, 3), (40, 24, 1, 1)], ids=str)
+def test_large_kernels_are_a_matrix_product(monkeypatch, dtype, kernel):
+    ran = []
+    monkeypatch.setattr(fast.native, "conv2d_weight", lambda *args, **_: ran.append(args))
+    x = torch.randn(3, 24, 9, 9).to(dtype).contiguous(memory_format=torch.channels_last)
+    side = 11 if kernel[2] == 1 else 7
+    g = torch.randn(3, 40, side, side).to(dtype).contiguous(memory_format=torch.channels_last)
+    rest = torch.Size(kernel), (1, 1), (1, 1) if kernel[2] == 1 else (0, 0), (1, 1), 1
+    for size, large in ((fast._VAST, False), (rest[0].numel() + 1, False), (rest[0].numel(), True)):
+        monkeypatch.setattr(fast, "_VAST", size)
+        ran.clear()
+        grad = fast.grad_weight(g, x, *rest)
+        both = fast.grad_weight_and_bias(g, x, *rest)
+        assert both is None
+        assert len(ran) == (0 if large and dtype == torch.float32 else 2)
+        exact = torch.nn.grad.conv2d_weight(x.double(), rest[0], g.double(), *rest[1:])
+        torch.testing.assert_close(grad.double(), exact, rtol=2**-8 if dtype == torch.bfloat16 else 1e-5, atol=1e-3)
+
+
 def test_of_how_many_pixels_the_bias_is_compiled(monkeypatch):
     monkeypatch.setattr(fast, "product_sums", lambda *args: torch.zeros(16))
     g = torch.zeros(32, 16, 64, 64).contiguous(memory_format=torch.channels_last)

@@ -234,6 +234,32 @@ def test_strides_and_dilations(stride, dilation, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("pictures", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("stride", "dilation", "padding", "groups"),
+    [
+        ((1, 1), (1, 1), (1, 1), 1),
+        ((2, 1), (1, 1), (2, 0), 2),
+        ((1, 2), (3, 2), (0, 1), 1),
+        ((3, 1), (1, 1), (70, 1), 1),
+    ],
+)
+def test_pictures_larger_than_the_cache(pictures, threads, stride, dilation, padding, groups, dtype):
+    _skip_without(dtype)
+    x = normal(pictures, 24, 101, 95, seed=1, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    rest = torch.Size((32, 24 // groups, 3, 3)), stride, padding, dilation, groups
+    y = torch.nn.functional.conv2d(x.float(), torch.zeros(rest[0]), None, *rest[1:])
+    g = normal(*y.shape, seed=2, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    bias = torch.zeros(32)
+    with using(threads):
+        _check(native.conv2d_weight(g, x, *rest), g, x, *rest)
+        if dtype == torch.float32:
+            _check(native.conv2d_weight(g, x, *rest, grad_bias=bias), g, x, *rest)
+            torch.testing.assert_close(bias.double(), g.double().sum((0, 2, 3)), rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 1), (4, 2), (3, 2), (8, 1)])
 def test_wide_kernels(stride, dilation, dtype):
     _skip_without(dtype)

@@ -7,7 +7,8 @@
     ∂L/∂w    3 × 3, many channels          Winograd's filtering
              channels apart                a sum for each
              one pixel, planes             g xᵀ
-             any                           a sum in registers; where nothing is compiled, unfolded in chunks
+             any                           a sum in registers; of large kernels, or where nothing is compiled,
+                                           unfolded in chunks
     ∂L/∂b    any sum in registers          beside ∂L/∂w
              many places                   a compiled sum
 
@@ -105,7 +106,8 @@ def grad_weight_and_bias(grad_out, x, weight_shape, stride, padding, dilation, g
     last = x.is_contiguous(memory_format=torch.channels_last)
     if groups > 1 or not fits(x) or not (last or weight_shape[2:].numel() > 1):
         return None
-    if _usual(stride, dilation, groups) and winograd.suits(x, weight_shape, padding, many=True):
+    usual = _usual(stride, dilation, groups)
+    if _vast(x, weight_shape) or (usual and winograd.suits(x, weight_shape, padding, many=True)):
         return None
     bias = torch.empty(weight_shape[:1], dtype=x.dtype)
     grad = native.conv2d_weight(grad_out, x, weight_shape, stride, padding, dilation, groups, grad_bias=bias)
@@ -138,11 +140,21 @@ def grad_bias(grad_out) -> Tensor | None:
     return None if sums is None else cast(sums.view(-1), grad_out.dtype)
 
 
+# Weights whose sums do not stay in the cache: a matrix product goes over them less often.
+_VAST = 1 << 21
+
+
+def _vast(x, weight_shape) -> bool:
+    return x.dtype is torch.float32 and weight_shape.numel() >= _VAST
+
+
 def _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) -> Tensor:
     # Where pixels lie one after another what is compiled sums them faster than a matrix product does.
     last = x.is_contiguous(memory_format=torch.channels_last)
     compiled, product = native.conv2d_weight, _grad_weight_of_pixels
     ways: tuple[Callable, ...] = (compiled, product) if last else (product, compiled)
+    if _vast(x, weight_shape):
+        ways = (product,)
     grad = _first(ways, grad_out, x, weight_shape, *geometry, 1)
     return _grad_weight_chunked(grad_out, x, weight_shape, *geometry) if grad is None else grad
 
@@ -225,11 +237,11 @@ def _grad_weight_chunked(grad_out, x, weight_shape, stride, padding, dilation) -
     sn, sr, sc, _ = padded.stride()
     windows = padded.as_strided((size, oh, ow, kh, kw, c), (sn, sh * sr, sw * sc, dh * sr, dw * sc, 1))
     unfolded = x.new_empty(size, oh, ow, kh, kw, c)
-    total = torch.zeros(kh * kw * c, out_channels, dtype=torch.promote_types(x.dtype, torch.float32))
+    total = torch.zeros(out_channels, kh * kw * c, dtype=torch.promote_types(x.dtype, torch.float32))
     x, g = x.permute(0, 2, 3, 1), grad_out.permute(0, 2, 3, 1)
     for pictures, cotangents in zip(x.split(size), g.split(size), strict=True):
         m = len(pictures)
         padded[:m, ph : ph + h, pw : pw + w] = pictures
         unfolded[:m] = windows[:m]
-        total += unfolded[:m].view(-1, kh * kw * c).t() @ cotangents.reshape(-1, out_channels)
-    return total.view(kh, kw, c, out_channels).permute(3, 2, 0, 1).to(x.dtype)
+        total += cotangents.reshape(-1, out_channels).t() @ unfolded[:m].view(-1, kh * kw * c)
+    return total.view(out_channels, kh, kw, c).permute(0, 3, 1, 2).to(x.dtype)
