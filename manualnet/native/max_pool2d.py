@@ -9,8 +9,9 @@ from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, numbers, threads_for
 from manualnet.native.windows import Pair, Windows
 
-# Elements from which on compiled code pays.
-_WORTH = 1 << 9
+# Elements from which on compiled code pays, and those of a window up to which; of one that is all of a plane as many as
+# bytes can count.
+_WORTH, _WIDE, _MOST = 1 << 9, 1 << 6, 1 << 8
 
 
 @lru_cache
@@ -18,7 +19,7 @@ def _make_sense(windows: Windows) -> bool:
     kernel, stride, padding, out = windows
     return (
         min(kernel) >= 1
-        and kernel[0] * kernel[1] <= 256
+        and kernel[0] * kernel[1] <= (_MOST if out == (1, 1) else _WIDE)
         and min(stride) >= 1
         and min(out) >= 1
         and all(0 <= 2 * p <= k for p, k in zip(padding, kernel, strict=True))
@@ -28,8 +29,8 @@ def _make_sense(windows: Windows) -> bool:
 def max_pool2d(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor] | None:
     """The largest element of every window, and its place in the window, row by row, as a byte.
 
-    None where another way must be gone: for others than dense pictures on the CPU, with windows of at most 256
-    elements, at least one of them within the picture.
+    None where another way must be gone: for others than dense pictures on the CPU, with windows of some elements, at
+    least one of them within the picture.
     """
     layout = layout_of(x) if fits(x) and x.dim() == 4 and x.numel() >= _WORTH else None
     if layout is None or not _make_sense(windows) or _library() is None:

@@ -94,6 +94,26 @@ def test_half_precision_is_as_accurate_as_pytorch(name, dtype):
         assert (a.double() - e).abs().max() <= 2 * (b.double() - e).abs().max() + 4 * ulp
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(
+    ("window", "stride", "padding"), [(9, None, 0), (9, 11, 4), ((3, 30), None, 0), (17, 5, 8), (9, (9, 8), 0)], ids=str
+)
+def test_large_windows(dtype, layout, window, stride, padding):
+    x = _image(3, 40, 37, dtype=dtype).unsqueeze(0).repeat(2, 2, 1, 1).contiguous(memory_format=layout)
+    x[0, 1, 3, 5] = float("nan")
+    grads = []
+    for function in (F.max_pool2d, torch.nn.functional.max_pool2d):
+        leaf = x.detach().requires_grad_()
+        y = function(leaf, window, stride, padding)
+        g = torch.randint(-4, 5, y.shape, generator=torch.Generator().manual_seed(1)).to(y)
+        grads.append((y.detach(), *torch.autograd.grad(y, leaf, g)))
+    (y, grad), (expected, theirs) = grads
+    torch.testing.assert_close(y, expected, rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(grad, theirs, rtol=0, atol=0)
+    assert grad.is_contiguous(memory_format=layout)
+
+
 class _Sums(TorchDispatchMode):
     """Keeps the types in which scattered numbers are added."""
 

@@ -59,10 +59,11 @@ def unpool(grad_out, position, size, windows):
     compiled = native.max_pool2d_backward(grad_out, position, size, windows) if bytes_ and fast else None
     if compiled is not None:
         return compiled
-    grad_x = scatter(grad_out, positions(position.int(), windows, size[1]) if bytes_ else position, size)
     # What is wrapped cannot be asked how it lies.
     innermost = fast and position.dim() == 4 and native.layout_of(position) is torch.channels_last
-    return grad_x.contiguous(memory_format=torch.channels_last) if innermost else grad_x
+    once = windows is not None and all(s >= k for s, k in zip(windows.stride, windows.kernel, strict=True))
+    at = positions(position.int(), windows, size[1]) if bytes_ else position
+    return scatter(grad_out, at, size, once=once, innermost=innermost)
 
 
 def windows_of(shape, *settings) -> Windows | None:
