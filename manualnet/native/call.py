@@ -77,6 +77,14 @@ def without_gaps(tensor: Tensor) -> bool:
     return torch.ops.aten.is_non_overlapping_and_dense(tensor)
 
 
+def layout_of(x: Tensor) -> torch.memory_format | None:
+    """How it lies, also of one pixel a picture: how far the next would be tells where the channels are."""
+    last, first = x.is_contiguous(memory_format=torch.channels_last), x.is_contiguous()
+    if last and not (first and x.stride(3) == 1):
+        return torch.channels_last
+    return torch.contiguous_format if first else None
+
+
 def laid_like(tensor: Tensor, like: Tensor) -> Tensor:
     """The tensor with the strides of ``like``, which has no gaps; a copy only where it has others."""
     return tensor if tensor.stride() == like.stride() else torch.empty_like(like).copy_(tensor)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, fits, numbers, threads_for
+from manualnet.native.call import NAMES, call, fits, layout_of, numbers, threads_for
 from manualnet.native.windows import Pair, Windows
 
 # Elements from which on compiled code pays, and those of a window up to which; of one that is all of a plane as many as
@@ -63,14 +63,6 @@ def _sizes(shape, windows: Windows, innermost: bool):
     counts = (n, c) if innermost else (n * c, 1)
     kernel, stride, padding, out = windows
     return numbers(*counts, h, w, *out, *kernel, *stride, *padding)
-
-
-def layout_of(x: Tensor) -> torch.memory_format | None:
-    """How it lies, also of one pixel a picture: how far the next would be tells where the channels are."""
-    last, first = x.is_contiguous(memory_format=torch.channels_last), x.is_contiguous()
-    if last and not (first and x.stride(3) == 1):
-        return torch.channels_last
-    return torch.contiguous_format if first else None
 
 
 def _library():

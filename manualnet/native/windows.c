@@ -16,8 +16,9 @@
             for (long q = 0; q < w; q++) {                                                                             \
                 T *first = top + q * kw * c;                                                                           \
                 for (long k = 0; k < c; k++) first[k] = put_##T(get_##T(from[q * c + k]) / d);                         \
-                for (long j = 1; j < kw; j++)                                                                          \
-                    for (long k = 0; k < c; k++) first[j * c + k] = first[k];                                          \
+                const T alone = first[0];                                                                              \
+                for (long j = 1; j < kw && c == 1; j++) first[j] = alone;                                              \
+                for (long j = 1; j < kw && c > 1; j++) memcpy(first + j * c, first, c * sizeof(T));                    \
             }                                                                                                          \
             for (long i = 1; i < kh; i++) memcpy(top + i * length, top, length * sizeof(T));                           \
         }                                                                                                              \

@@ -24,22 +24,28 @@ class Windows(NamedTuple):
     out: Pair
 
 
-def spread(x: Tensor, window: tuple[int, int], divisor: float) -> Tensor | None:
-    """Elements of pictures (…, H, W), divided, in all places of their windows; None where another way must be gone."""
+def spread(x: Tensor, window: tuple[int, int], divisor: float, *, planes: bool = False) -> Tensor | None:
+    """Elements of pictures (…, H, W), divided, in all places of their windows; None where another way must be gone.
+
+    The result lies as x does; of one pixel a picture lies both ways, and ``planes`` tells.
+    """
     if x.numel() < _WORTH or not fits(x) or x.dim() < 3:
         return None
     *batch, h, w = x.shape
-    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+    kernel, apart = window, x.is_contiguous()
+    if not (planes and apart) and x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
         rows, channels, layout = batch[0] * h, batch[1], torch.channels_last
-    elif x.is_contiguous():
+    elif apart:
         rows, channels, layout = x.numel() // w, 1, torch.contiguous_format
+        # One window in a row of a plane is one stretch of memory.
+        kernel = (1, window[0] * window[1]) if w == 1 else window
     else:
         return None
-    kernel = getattr(_library(), f"spread_{NAMES[x.dtype]}", None)
-    if kernel is None:
+    function = getattr(_library(), f"spread_{NAMES[x.dtype]}", None)
+    if function is None:
         return None
     y = torch.empty(*batch, h * window[0], w * window[1], dtype=x.dtype, memory_format=layout)
-    call(kernel, x, y, numbers(rows, w, channels, *window), float(divisor), threads_for(y.numel()))
+    call(function, x, y, numbers(rows, w, channels, *kernel), float(divisor), threads_for(y.numel()))
     return y
 
 

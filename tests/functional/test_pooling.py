@@ -72,7 +72,7 @@ def test_cotangents_of_means_are_copied_where_windows_fill_the_plane(
     monkeypatch, shape, kernel, stride, padding, copied
 ):
     calls = []
-    monkeypatch.setattr(avg_pool2d_file, "spread", lambda *args: calls.append(1) or spread(*args))
+    monkeypatch.setattr(avg_pool2d_file, "spread", lambda *args, **kwargs: calls.append(1) or spread(*args, **kwargs))
     x, settings = _image(*shape), (kernel, stride, padding)
     ours, theirs = _run(F.avg_pool2d, x, *settings), _run(torch.nn.functional.avg_pool2d, x, *settings)
     torch.testing.assert_close(ours, theirs)

@@ -35,6 +35,18 @@ def test_shapes(shape, threads, dtype, layout, divisor):
     assert y.is_contiguous(memory_format=torch.channels_last if innermost else torch.contiguous_format)
 
 
+@pytest.mark.parametrize("name", ["avg_pool2d", "adaptive_avg_pool2d"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("given", ["as it lies", "plane by plane"])
+def test_of_one_pixel_a_picture_the_gradient_lies_as_the_pictures(name, layout, given):
+    x = normal(5, 33, 6, 4).contiguous(memory_format=layout).requires_grad_()
+    y = getattr(F, name)(x, (6, 4) if name == "avg_pool2d" else 1)
+    g = torch.randn_like(y) if given == "as it lies" else torch.randn(5, 33).view(5, 33, 1, 1)
+    (grad,) = torch.autograd.grad(y, x, g)
+    assert torch.equal(grad, (g / 24).expand(5, 33, 6, 4))
+    assert grad.stride() == x.stride()
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, 1e-45])
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 def test_special_numbers(value, dtype):

@@ -78,17 +78,25 @@ def _flat(x: Tensor) -> Tensor:
     return x.reshape(*batch, h * w)
 
 
-def spread(grad_out: Tensor, kernel: tuple[int, ...], divisor: float) -> Tensor:
-    """Every element (…, H', W') divided, and copied to all of its window: the stamp of windows side by side."""
+def lies_in_planes(x: Tensor) -> bool:
+    """Whether pictures lie plane by plane; nobody knows it of what is wrapped."""
+    return plain(x) and x.is_contiguous()
+
+
+def spread(grad_out: Tensor, kernel: tuple[int, ...], divisor: float, *, planes: bool) -> Tensor:
+    """Every element (…, H', W') divided, and copied to all of its window: the stamp of windows side by side.
+
+    Of one pixel a picture lies both ways: ``planes`` tells how the result should.
+    """
     kh, kw = kernel
     fast = plain(grad_out)
-    compiled = native.spread(grad_out, (kh, kw), divisor) if fast else None
+    compiled = native.spread(grad_out, (kh, kw), divisor, planes=planes) if fast else None
     if compiled is not None:
         return compiled
     grad_out = grad_out / divisor
     *batch, h, w = grad_out.shape
     # Laid out as it came; what is wrapped cannot be asked how it lies.
-    if fast and grad_out.is_contiguous(memory_format=torch.channels_last):
+    if fast and not planes and grad_out.is_contiguous(memory_format=torch.channels_last):
         n, c = batch
         rows = grad_out.permute(0, 2, 3, 1)[:, :, None, :, None].expand(n, h, kh, w, kw, c)
         return rows.reshape(n, h * kh, w * kw, c).permute(0, 3, 1, 2)

@@ -7,7 +7,7 @@ from torch import Tensor
 from manualnet.functional._dtypes import uncast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
-from manualnet.functional.layers._windows import spread
+from manualnet.functional.layers._windows import lies_in_planes, spread
 
 
 class AdaptiveAvgPool2d(Function):
@@ -28,7 +28,7 @@ class AdaptiveAvgPool2d(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, ctx.output_size = inputs
-        ctx.size = x.shape[-2:]
+        ctx.size, ctx.planes = x.shape[-2:], lies_in_planes(x)
 
     @staticmethod
     def backward(ctx, grad_out):
@@ -38,7 +38,7 @@ class AdaptiveAvgPool2d(Function):
         ]
         if all(even):
             # Windows that lie side by side, all of one size: each cotangent is shared out evenly.
-            return spread(grad_out, tuple(even), even[0] * even[1]), None
+            return spread(grad_out, tuple(even), even[0] * even[1], planes=ctx.planes), None
         (g,) = widen(grad_out)
         a, b = (_averaging(n_out, n, g) for n_out, n in zip(g.shape[-2:], ctx.size, strict=True))
         with uncast(grad_out):

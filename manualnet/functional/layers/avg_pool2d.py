@@ -8,7 +8,7 @@ from manualnet.functional._dtypes import widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
 from manualnet.functional._plain import plain
-from manualnet.functional.layers._windows import Size2, pair, spread, stamp
+from manualnet.functional.layers._windows import Size2, lies_in_planes, pair, spread, stamp
 from manualnet.native import windows as native
 
 
@@ -33,7 +33,7 @@ class AvgPool2d(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, *ctx.settings = inputs
-        ctx.size = x.shape[-2:]
+        ctx.size, ctx.planes = x.shape[-2:], lies_in_planes(x)
 
     @staticmethod
     def backward(ctx, grad_out):
@@ -43,7 +43,7 @@ class AvgPool2d(Function):
         padding = pair(padding)
         filled = all(n == m * k for n, m, k in zip(ctx.size, grad_out.shape[-2:], kernel, strict=True))
         if filled and stride == kernel and padding == (0, 0):
-            grad_x = spread(grad_out, kernel, divisor or kernel[0] * kernel[1])
+            grad_x = spread(grad_out, kernel, divisor or kernel[0] * kernel[1], planes=ctx.planes)
             return grad_x, None, None, None, None, None, None
         windows = ctx.size, kernel, stride, padding
         compiled = native.stamp(grad_out, *windows, count_include_pad, divisor) if plain(grad_out) else None

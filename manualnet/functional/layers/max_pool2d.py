@@ -11,6 +11,7 @@ from manualnet.functional._function import Function, save
 from manualnet.functional._plain import plain
 from manualnet.functional.layers._windows import Size2, gather, pair, positions, scatter
 from manualnet.native import max_pool2d as native
+from manualnet.native.call import layout_of
 from manualnet.native.windows import Windows
 
 
@@ -60,7 +61,7 @@ def unpool(grad_out, position, size, windows):
     if compiled is not None:
         return compiled
     # What is wrapped cannot be asked how it lies.
-    innermost = fast and position.dim() == 4 and native.layout_of(position) is torch.channels_last
+    innermost = fast and position.dim() == 4 and layout_of(position) is torch.channels_last
     once = windows is not None and all(s >= k for s, k in zip(windows.stride, windows.kernel, strict=True))
     at = positions(position.int(), windows, size[1]) if bytes_ else position
     return scatter(grad_out, at, size, once=once, innermost=innermost)
