@@ -201,6 +201,25 @@ def test_pixels_that_lie_one_after_another_are_summed_by_what_is_compiled(monkey
     assert [r is grad for r in returned] == ([True] if layout is torch.channels_last else [])
 
 
+@pytest.mark.parametrize(
+    ("shape", "channels", "product"),
+    [
+        ((4, 64, 32, 32), 64, False),
+        ((4, 64, 32, 31), 64, True),
+        ((4, 63, 32, 32), 64, True),
+        ((4, 64, 32, 32), 63, True),
+    ],
+)
+def test_of_which_pixels_the_input_gradient_is_a_product(shape, channels, product):
+    g, weight = torch.randn(shape), torch.randn(shape[1], channels, 1, 1)
+    expected = torch.conv_transpose2d(g, weight)
+    for layout in LAYOUTS.values():
+        grad = fast._grad_x_of_pixels(g.contiguous(memory_format=layout), weight, (1, 1), (0, 0))
+        assert (grad is None) == (layout is torch.channels_last and not product)
+        if grad is not None:
+            torch.testing.assert_close(grad, expected)
+
+
 def test_half_precision_is_multiplied_where_the_processor_does(monkeypatch):
     x = torch.randn(3, 16, 5, 6).bfloat16()
     for multiplies in (False, True):

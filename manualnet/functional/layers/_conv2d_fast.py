@@ -169,6 +169,10 @@ def _multiplied(dtype: torch.dtype) -> bool:
     return dtype not in HALF or (dtype is torch.bfloat16 and multiplies_bfloat16())
 
 
+# Pixels and channels from which on a transposed convolution is faster, where channels lie innermost.
+_PIXELS, _CHANNELS = 1 << 12, 1 << 6
+
+
 def _grad_x_of_pixels(grad_out, weight, stride, padding) -> Tensor | None:
     """Wᵀ g, pixel by pixel."""
     if not _pixelwise(grad_out, weight.shape[2:], padding) or stride != (1, 1):
@@ -177,6 +181,8 @@ def _grad_x_of_pixels(grad_out, weight, stride, padding) -> Tensor | None:
     matrix = weight.reshape(o, c)
     if grad_out.is_contiguous():
         return times_batch(matrix.t(), grad_out.view(n, o, h * w)).view(n, c, h, w)
+    if n * h * w >= _PIXELS and min(o, c) >= _CHANNELS:
+        return None
     return (_pixels(grad_out) @ matrix).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
