@@ -105,6 +105,8 @@ def _nodes(node):
         ((3, 4, 20), (3, 5, 20), torch.float32, True),
         ((3, 40, 20), (3, 40, 20), torch.float32, True),
         ((3, 41, 20), (3, 40, 20), torch.float32, False),
+        ((3, 4, 3), (3, 90, 3), torch.float32, False),
+        ((3, 90, 3), (3, 4, 3), torch.float32, False),
         ((3, 4, 20), (3, 5, 20), torch.bfloat16, False),
     ],
 )
