@@ -26,11 +26,11 @@ class Expression:
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """What is compiled from an expression: functions called ``prefix`` and a type, and what they write into."""
+    """What is compiled from an expression: functions called ``prefix`` and a type, and whether they write a number."""
 
     prefix: str
     source: Callable[[str, tuple[str, ...], int], str]
-    empty: Callable[[Tensor], Tensor]
+    number: bool = False
     headers: tuple[str, ...] = ()
 
 
@@ -42,54 +42,85 @@ def run(expression: Expression, arguments: tuple) -> Tensor | None:
 def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | None:
     """What is computed from the arguments: arrays of one type, and numbers.
 
-    The first is an array; if it has holes, and where others do not lie as it does, or spread to its shape, they are
-    laid out anew. A number may be a tensor without dimensions. One function for all of it, because from a cold start,
-    as in a step of training, each call in Python takes as long as a thousand elements.
+    The first is an array; where others do not lie as it does, or spread to its shape, they are laid out anew, and so
+    is the first if it has gaps that are not evenly apart. A number may be a tensor without dimensions. One function
+    for all of it, because from a cold start, as in a step of training, each call in Python takes as long as a
+    thousand elements.
     """
-    first = arguments[0]
+    first, runs = arguments[0], None
     contiguous = first.is_contiguous()
     if not contiguous and not without_gaps(first):
-        like = next(
-            (a for a in arguments[1:] if isinstance(a, Tensor) and a.shape == first.shape and without_gaps(a)), None
-        )
-        first = first.contiguous() if like is None else torch.empty_like(like, dtype=first.dtype).copy_(first)
-        contiguous = first.is_contiguous()
+        runs = _runs(first)
+        if runs is None:
+            first = _without_gaps(arguments)
+            contiguous = first.is_contiguous()
     dtype, shape = first.dtype, first.shape
-    addresses, numbers, arrays, copies = [first.data_ptr()], [], [True], []
+    addresses, numbers, arrays, kept, steps = [first.data_ptr()], [], [True], [], [*(runs or ())[1:]]
     for a in arguments[1:]:
-        array = False
-        if not isinstance(a, Tensor):
-            numbers.append(a)
-        elif a.dtype is dtype and a.shape == shape:
-            if not a.is_contiguous() if contiguous else a.stride() != first.stride():
-                a = torch.empty_like(first).copy_(a)
-                copies.append(a)  # kept alive
-            addresses.append(a.data_ptr())
-            array = True
-        elif a.dim() == 0:
-            numbers.append(a.item())
-        else:
-            spread = _spread(a, first)
-            if spread is None:
-                return None
-            copies.append(spread)
-            addresses.append(spread.data_ptr())
-            array = True
+        array = isinstance(a, Tensor) and (a.dim() > 0 or a.shape == shape)
         arrays.append(array)
+        if not array:
+            numbers.append(a.item() if isinstance(a, Tensor) else a)
+            continue
+        if a.dtype is not dtype or not (a.shape == shape or _spreads(a.shape, shape)):
+            return None
+        if runs is not None:
+            a, step = _in_runs(a, shape, runs[0])
+            steps.append(step)
+        elif a.shape != shape or (not a.is_contiguous() if contiguous else a.stride() != first.stride()):
+            a = torch.empty_like(first).copy_(a)
+        kept.append(a)
+        addresses.append(a.data_ptr())
     kernel = _kernel(kind, expression, tuple(arrays), dtype)
     if kernel is None:
         return None
-    out, count = kind.empty(first), first.numel()
+    if kind.number:
+        out = torch.empty((), dtype=torch.float32)
+    else:
+        out = torch.empty_like(first) if runs is None else torch.empty(shape, dtype=dtype)
     constants = (ctypes.c_double * len(numbers))(*numbers) if numbers else None
-    kernel(*addresses, out.data_ptr(), constants, count, threads_for(count))
+    count, width, gaps = first.numel(), 0, None
+    if runs is not None:
+        width, gaps = runs[0], (ctypes.c_long * len(steps))(*steps)
+    kernel(*addresses, out.data_ptr(), constants, gaps, width, count, threads_for(count))
     return out
 
 
-def _spread(tensor: Tensor, first: Tensor) -> Tensor | None:
-    """The tensor over the shape of the first; None where it has another type, or does not spread to that shape."""
-    sides = zip(tensor.shape[::-1], first.shape[::-1], strict=False)
-    fits = tensor.dtype is first.dtype and tensor.dim() <= first.dim() and all(a in (1, b) for a, b in sides)
-    return torch.empty_like(first).copy_(tensor) if fits else None
+def _without_gaps(arguments: tuple) -> Tensor:
+    """A copy of the first, laid out as another that has no gaps."""
+    first = arguments[0]
+    for a in arguments[1:]:
+        if isinstance(a, Tensor) and a.shape == first.shape and without_gaps(a):
+            return torch.empty_like(a, dtype=first.dtype).copy_(first)
+    return first.contiguous()
+
+
+# Elements side by side from which on those with gaps between them are read where they lie.
+_WIDTH = 1 << 6
+
+
+def _runs(tensor: Tensor) -> tuple[int, int] | None:
+    """How many elements follow one another, and how far it is to the next so many; None for few, or of other steps."""
+    axis, width = tensor.dim(), 1
+    while axis and tensor.stride(axis - 1) == width:
+        axis -= 1
+        width *= tensor.shape[axis]
+    shape, stride = tensor.shape[:axis], tensor.stride()[:axis]
+    even = all(stride[i] == stride[i + 1] * shape[i + 1] for i in range(axis - 1))
+    return (width, stride[-1]) if width >= _WIDTH and axis and even else None
+
+
+def _in_runs(tensor: Tensor, shape: torch.Size, width: int) -> tuple[Tensor, int]:
+    """The tensor over this shape, in runs of ``width``, and how far it is from one to the next."""
+    runs = _runs(tensor) if tensor.shape == shape else None
+    if runs is not None and runs[0] == width:
+        return tensor, runs[1]
+    return tensor.expand(shape).contiguous(), width
+
+
+def _spreads(shape: torch.Size, over: torch.Size) -> bool:
+    sides = zip(shape[::-1], over[::-1], strict=False)
+    return len(shape) <= len(over) and all(a in (1, b) for a, b in sides)
 
 
 @cache
@@ -103,31 +134,44 @@ def _kernel(kind: Kind, expression: Expression, arrays: tuple[bool, ...], dtype:
         return None
     kernel = getattr(library, kind.prefix + NAMES[dtype])
     # With their types known, addresses go in as Python's own numbers.
-    kernel.argtypes = [*[ctypes.c_void_p] * (sum(arrays) + 2), ctypes.c_long, ctypes.c_int]
+    kernel.argtypes = [*[ctypes.c_void_p] * (sum(arrays) + 3), ctypes.c_long, ctypes.c_long, ctypes.c_int]
     return kernel
 
 
-def parameters(names: tuple[str, ...], tensors: int) -> tuple[str, str, str]:
-    """In C: the arrays as parameters, the numbers as constants, and the elements at i as floats."""
+def parameters(names: tuple[str, ...], tensors: int) -> tuple[str, str, str, str]:
+    """In C: the arrays as parameters, the numbers as constants, where a row of each array begins, and the elements at
+    i of a row as floats."""
+    arrays = names[:tensors]
     return (
-        ", ".join(f"const T *restrict {name}_" for name in names[:tensors]),
+        ", ".join(f"const T *restrict {name}_" for name in arrays),
         "".join(f"const float {name} = (float)numbers[{i}]; " for i, name in enumerate(names[tensors:])),
-        "".join(f"const float {name} = get_##T({name}_[i]); " for name in names[:tensors]),
+        "".join(
+            f"const T *restrict {name}_row = {name}_ + "
+            f"(row_steps ? row_from / row_length * row_steps[{i}] : row_from); "
+            for i, name in enumerate(arrays)
+        ),
+        "".join(f"const float {name} = get_##T({name}_row[i]); " for name in arrays),
     )
 
 
 def _source(expression: str, names: tuple[str, ...], tensors: int) -> str:
-    arrays, constants, elements = parameters(names, tensors)
+    arrays, constants, rows, elements = parameters(names, tensors)
     return f"""
-#define RUN(T)                                                                                          \\
-    void run_##T({arrays}, T *restrict out, const double *numbers, long n, int threads) {{              \\
-        (void)numbers; {constants}                                                                      \\
-        _Pragma("omp parallel for simd num_threads(threads) if(parallel : threads > 1)")                \\
-        for (long i = 0; i < n; i++) {{ {elements} out[i] = put_##T({expression}); }}                   \\
+#define RUN(T)                                                                                                \\
+    void run_##T({arrays}, T *restrict out, const double *numbers, const long *row_steps, long row_width,     \\
+                 long n, int threads) {{                                                                      \\
+        (void)numbers; {constants}                                                                            \\
+        const long row_length = row_steps ? row_width : (n + threads - 1) / threads;                          \\
+        _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                      \\
+        for (long row_from = 0; row_from < n; row_from += row_length) {{                                      \\
+            {rows} T *restrict row_out = out + row_from; const long row_end = least(row_length, n - row_from);     \\
+            _Pragma("omp simd") for (long i = 0; i < row_end; i++) {{                                         \\
+                {elements} row_out[i] = put_##T({expression}); }}                                                  \\
+        }}                                                                                                    \\
     }}
 RUN(float)
 RUN(bfloat16)
 """
 
 
-_EACH = Kind("run_", _source, torch.empty_like)
+_EACH = Kind("run_", _source)

@@ -305,3 +305,53 @@ def test_dimensions_in_front_are_spread_over():
 def test_what_does_not_spread_to_the_first_is_left_to_the_formula(sides):
     assert elementwise.run(PRODUCT, (normal(7, 64, 100), normal(*sides))) is None
     assert elementwise.run(PRODUCT, (normal(7, 64, 100), normal(100).double())) is None
+
+
+W = normal(6, 7, 40, 200, seed=7)
+RUNS = {
+    "columns": (normal(50, 300)[:, 100:170], normal(50, 90, seed=1)[:, 3:73]),
+    "rows": (normal(50, 300)[::2], normal(50, 300, seed=1)[1::2]),
+    "channels": (W[:, 2:5], W[:, 4:]),
+    "one of them without gaps": (W[:, 2:5], normal(6, 3, 40, 200)),
+    "one of them transposed": (W[:, 2:5], normal(6, 3, 200, 40).mT),
+    "expanded": (W[:1, 2:5].expand(6, 3, 40, 200), W[:, 1:4]),
+    "other runs": (W[:, 2:5], normal(6, 3, 40, 300)[..., 100:]),
+    "spread": (W[:, 2:5], normal(3, 40, 1)),
+    "backwards": (W[:, 2:5], W.flip(0)[:, 1:4]),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("tensors", RUNS.values(), ids=RUNS)
+def test_evenly_apart_runs_are_read_where_they_lie(monkeypatch, tensors, dtype, threads):
+    x, a = (_as_it_lies(t, dtype) for t in tensors)
+    copied = []
+    monkeypatch.setattr(elementwise, "_without_gaps", lambda arguments: copied.append(arguments))
+    with using(threads):
+        result = elementwise.run(PRODUCT, (x, a))
+    assert torch.equal(result, x * a)
+    assert result.is_contiguous()
+    assert copied == []
+
+
+def _as_it_lies(tensor, dtype):
+    """Another type, with the same strides."""
+    whole = tensor.new_zeros(tensor.untyped_storage().size() // 4, dtype=dtype)
+    whole.copy_(tensor.as_strided((len(whole),), (1,), 0))
+    return whole.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+
+
+UNEVEN = {
+    "short runs": normal(200, 70)[:, :63],
+    "every other": normal(50, 300)[:, ::2],
+    "two gaps": normal(7, 9, 200)[:5, :8, :100],
+    "channels innermost": W.contiguous(memory_format=torch.channels_last)[:, 2:5],
+}
+
+
+@pytest.mark.parametrize("x", UNEVEN.values(), ids=UNEVEN)
+def test_others_are_copied_first(monkeypatch, x):
+    copied = counted(monkeypatch, elementwise, "_without_gaps")
+    assert torch.equal(elementwise.run(PRODUCT, (x, x)), x * x)
+    assert len(copied) == 1

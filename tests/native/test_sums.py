@@ -118,3 +118,17 @@ def test_losses_are_as_exact_as_pytorchs(name, reduction, dtype):
     exact = results(theirs, x.double(), t.double())
     for ours, twin, e in zip(results(getattr(F, name), x, t), results(theirs, x, t), exact, strict=True):
         assert (ours - e).abs().max() <= 2 * (twin - e).abs().max() + torch.finfo(dtype).eps * e.abs().max()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "x",
+    [normal(50, 3000)[:, 5:], normal(5, 70, 1100)[:, 2:60], normal(90, 100)[::3]],
+    ids=["columns", "channels", "rows"],
+)
+def test_the_sum_of_evenly_apart_runs(threads, x):
+    product = elementwise.Expression("a * x", (), ("x", "a"))
+    with using(threads):
+        total, again = (sums.run(product, (x, x)) for _ in range(2))
+    assert torch.equal(total, again)
+    torch.testing.assert_close(total.double(), x.double().square().sum(), rtol=2e-7, atol=0)
