@@ -1,10 +1,14 @@
 """One matrix and a batch of others: which way is gone, and that all give the same."""
 
+import importlib
+
 import pytest
 import torch
 
 from manualnet import functional as F
 from manualnet.functional.arithmetic import _products as products
+
+file = importlib.import_module("manualnet.functional.arithmetic.matmul")
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # (m, k), then the batch's (…, k, n): few columns or many, sums that are worth a product each or not.
@@ -127,3 +131,33 @@ def test_a_matrix_of_products_that_fits_no_batch_is_refused_as_pytorch_refuses_i
     with pytest.raises(RuntimeError) as ours:
         F.matmul(x, y)
     assert str(ours.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "multiplied", "dots"),
+    [
+        ((7,), (7,), False, 1),
+        ((1, 7), (7, 1), False, 1),
+        ((1, 7), (7, 2), True, 0),
+        ((2, 7), (7, 1), True, 0),
+        ((1, 7), (3, 7, 17), True, 0),
+        ((3, 1, 7), (7, 1), True, 0),
+    ],
+)
+def test_vectors_are_no_matrices(monkeypatch, x, y, multiplied, dots):
+    """A dot product is one, and its gradients are products with a number."""
+    asked, summed = [], []
+    for name in ("matmul", "dot"):
+        function = getattr(torch, name)
+        monkeypatch.setattr(torch, name, lambda *args, f=function, n=name: asked.append(n) or f(*args))
+    whole = products.sum_of_products
+    monkeypatch.setattr(file, "sum_of_products", lambda *args: summed.append(args) or whole(*args))
+    x, y = _pair((x, y), torch.float32)
+    z = F.matmul(x, y)
+    grads = torch.autograd.grad(z.sum(), (x, y))
+    monkeypatch.undo()
+    theirs = torch.autograd.grad(torch.matmul(x, y).sum(), (x, y))
+    torch.testing.assert_close(grads, theirs)
+    assert asked.count("dot") == dots
+    assert (asked.count("matmul") > 0) == multiplied
+    assert len(summed) == (x.dim() == 2 and y.dim() == 3)

@@ -52,7 +52,7 @@ def _meets_a_batch(x: Tensor, y: Tensor) -> bool:
 
 def _product(x: Tensor, y: Tensor) -> Tensor:
     """X Y."""
-    if x.dim() == 2 == y.dim() and x.shape == (1, len(y)) and y.shape[1] == 1:
+    if y.dim() == 2 and y.shape[1] == 1 and x.shape == (1, len(y)):
         # Of long vectors as matrices the product takes tens of times as long.
         return torch.dot(x.squeeze(0), y.squeeze(1)).view(1, 1)
     return times_batch(x, y) if _meets_a_batch(x, y) else torch.matmul(x, y)
