@@ -104,7 +104,7 @@ def grad_weight(grad_out, x, weight_shape, stride, padding, dilation, groups) ->
 def grad_weight_and_bias(grad_out, x, weight_shape, stride, padding, dilation, groups) -> tuple[Tensor, Tensor] | None:
     """∂L/∂w and ∂L/∂b; None where they are not summed together, while the cotangent is in the cache."""
     last = x.is_contiguous(memory_format=torch.channels_last)
-    if groups > 1 or not fits(x) or not (last or weight_shape[2:].numel() > 1):
+    if groups > 1 or not (last or weight_shape[2:].numel() > 1):
         return None
     usual = _usual(stride, dilation, groups)
     if _vast(x, weight_shape) or (usual and winograd.suits(x, weight_shape, padding, many=True)):
