@@ -275,7 +275,7 @@ def test_the_bias_of_many_pixels(monkeypatch, dtype, layout, way):
 @pytest.mark.skipif(not available(), reason="no C compiler here")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-@pytest.mark.parametrize("kernel", [(24, 6, 3, 3), (24, 6, 1, 2), (24, 6, 1, 1), (24, 3, 3, 3)], ids=str)
+@pytest.mark.parametrize("kernel", [(24, 6, 3, 3), (24, 6, 1, 2), (24, 6, 2, 1), (24, 6, 1, 1), (24, 3, 3, 3)], ids=str)
 @pytest.mark.parametrize("needs", [(True, True), (True, False), (False, True)], ids=str)
 def test_the_bias_beside_the_weight(monkeypatch, dtype, layout, kernel, needs):
     tiles = load("numbers.h", "tiles.h", "conv2d_weight_tiles.c")
