@@ -339,6 +339,13 @@ def test_large_kernels_are_a_matrix_product(monkeypatch, dtype, kernel):
         torch.testing.assert_close(grad.double(), exact, rtol=2**-8 if dtype == torch.bfloat16 else 1e-5, atol=1e-3)
 
 
+def test_which_kernels_are_large():
+    x = torch.zeros(1)
+    assert fast._vast(x, torch.Size((1 << 9, 1 << 9, 2, 4)))
+    assert not fast._vast(x, torch.Size(((1 << 21) - 1, 1, 1, 1)))
+    assert not fast._vast(x.bfloat16(), torch.Size((1 << 21, 1, 1, 1)))
+
+
 def test_of_how_many_pixels_the_bias_is_compiled(monkeypatch):
     monkeypatch.setattr(fast, "product_sums", lambda *args: torch.zeros(16))
     g = torch.zeros(32, 16, 64, 64).contiguous(memory_format=torch.channels_last)

@@ -123,7 +123,7 @@ def _first(ways: tuple[Callable, ...], *arguments) -> Tensor | None:
     return None
 
 
-# Cotangents from which on their sum is faster compiled, where channels lie innermost; and planes of half precision.
+# Cotangents from which on their sum is faster compiled, where channels lie innermost; and of planes of half precision.
 _MANY, _HALVES, _PLANE = 1 << 21, 1 << 18, 1 << 6
 
 
@@ -133,7 +133,7 @@ def grad_bias(grad_out) -> Tensor | None:
     if grad_out.is_contiguous():
         slow = count >= _HALVES and plane >= _PLANE and grad_out.dtype is torch.bfloat16
     else:
-        slow = count >= _MANY and grad_out.is_contiguous(memory_format=torch.channels_last)
+        slow = count >= _MANY
     if not slow:
         return None
     sums = product_sums(grad_out, None, torch.Size((grad_out.shape[1], 1, 1)))
