@@ -18,7 +18,7 @@ def prelu_backward(grad_out: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor,
     """∂L/∂x and ∂L/∂a, for one slope or slopes (C) along axis 1; None where another way must be gone."""
     if x.numel() < _WORTH or not fits(x) or grad_out.dtype is not x.dtype:
         return None
-    x = x if without_gaps(x) else x.contiguous()
+    x = x if x.is_contiguous() or without_gaps(x) else x.contiguous()
     sizes = _pieces(x) if weight.numel() == 1 else along(x, 1)
     kernel = getattr(load("numbers.h", "share.h", "totals.h", "prelu.c"), f"prelu_backward_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
