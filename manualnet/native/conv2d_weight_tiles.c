@@ -124,10 +124,9 @@ static int one_group(const uint16_t *x, const uint16_t *g, const uint8_t *chosen
                         long o_last = least(og + o_group, o_all);
                         if (pooled)
                             pack_rows(&gl, oh, ow, s->o, g_step, rows, 0, og, o_last, gs, g_block, 1, g, chosen, 1, 0);
-                        else if (db && !cg)
-                            pack_rows(&gl, oh, ow, s->o, g_step, rows, 0, og, o_last, gs, g_block, 1, g, 0, 0, sum_g);
                         else
-                            pack_rows(&gl, oh, ow, s->o, g_step, rows, 0, og, o_last, gs, g_block, 1, g, 0, 0, 0);
+                            pack_rows(&gl, oh, ow, s->o, g_step, rows, 0, og, o_last, gs, g_block, 1, g, 0, 0,
+                                      db && !cg ? sum_g : 0);
                         for (long o = og; o < o_last; o++)
                             for (long c = cg; c < c_last; c++)
                                 for (long i = 0; i < s->kh; i++)

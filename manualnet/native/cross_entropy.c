@@ -4,13 +4,12 @@
 // Cross-entropy: sum(q (log sum e^x - x)) with q = w ((1 - e) [c = y] + e / c), and (p sum(q) - q) g with p the softmax
 // over the classes. The likelihood: -w g at y, and 0 elsewhere. An ignored target has 0. No weights stand for ones.
 
-// Classes up to which rows are turned: the sum of a vector takes as long as some vectors of terms.
-enum { FEW = 32 };
-
 typedef struct {
     long n, c, p, ignored, mean, step; // step: from a target's cotangent to the next, 0 or 1
     double smoothing;
 } shape;
+
+static inline float weight_of(const float *weight, long c) { return weight ? weight[c] : 1.0f; }
 
 static double sum_of(const float *weight, long c) {
     double sum = 0.0;

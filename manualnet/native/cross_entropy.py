@@ -23,7 +23,7 @@ def cross_entropy(
     """The loss in float32, of scores (N, C, …) and targets (N, …); None where another way must be gone."""
     if x.numel() < _WORTH or not fits(x):
         return None
-    sizes, library = _sizes(x), _library()
+    sizes, library = sizes_of(x), _library()
     if sizes is None or library is None:
         return None
     loss = torch.empty(target.shape if reduction == "none" else ())
@@ -46,7 +46,7 @@ def cross_entropy_backward(
     """(p Σ q − q) g for scores (N, C, …) and targets (N, …); None where another way must be gone."""
     if x.numel() < _WORTH or not fits(x):
         return None
-    sizes, kernel = _sizes(x), _backward("cross_entropy", x.dtype)
+    sizes, kernel = sizes_of(x), _backward("cross_entropy", x.dtype)
     if sizes is None or kernel is None:
         return None
     grad_x = torch.empty_like(x)
@@ -64,7 +64,7 @@ def worth(x: Tensor) -> bool:
 
 def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor | None:
     """-w x at the target in float32, of (N, C, …) and targets (N, …); None where another way must be gone."""
-    sizes, kernel = _sizes(x), getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
+    sizes, kernel = sizes_of(x), getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
         return None
     loss = torch.empty(target.shape if reduction == "none" else ())
@@ -95,7 +95,7 @@ def nll_backward(
     return grad_x
 
 
-def _sizes(x: Tensor) -> tuple[int, int, int] | None:
+def sizes_of(x: Tensor) -> tuple[int, int, int] | None:
     """The scores as an array (n, c, p) whose places come in the targets' order; None where they do not lie like one."""
     return along(x, min(1, x.dim() - 1), ordered=True)
 

@@ -29,6 +29,24 @@ static inline void put_planes_bfloat16(vector v, bfloat16 *y, long apart, long c
     for (long l = 0; l < count && apart; l++) y[apart + l] = (bfloat16)((uint32_t)both[l] >> 16);
 }
 
+// Every picture in blocks of places by channels that fill registers: where it begins in either layout, and how far it is
+// from channel to channel.
+#define PICTURES(NAME, T, BLOCK, IN, IN_STEP, OUT, OUT_STEP)                                                           \
+    void NAME##_##T(const T *x, T *y, long n, long c, long size, long threads) {                                       \
+        enum { CHANNELS = LAID_##T * LANES };                                                                          \
+        const long blocks = (size + LANES - 1) / LANES;                                                                \
+        _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \
+        for (long unit = 0; unit < n * blocks; unit++) {                                                               \
+            const long i = unit / blocks, from = unit % blocks * LANES, count = least(LANES, size - from);             \
+            const long in_planes = i * c * size + from, in_pixels = (i * size + from) * c;                             \
+            for (long k = 0; k < c; k += CHANNELS)                                                                     \
+                if (count == LANES && k + CHANNELS <= c)                                                               \
+                    BLOCK##_##T(x + IN + k * IN_STEP, y + OUT + k * OUT_STEP, c, size, CHANNELS, LANES);               \
+                else                                                                                                   \
+                    BLOCK##_##T(x + IN + k * IN_STEP, y + OUT + k * OUT_STEP, c, size, least(CHANNELS, c - k), count); \
+        }                                                                                                              \
+    }
+
 #define PIXELS(T)                                                                                                      \
     static inline void block_##T(const T *x, T *y, long c, long size, long channels, long count) {                     \
         vector rows[LANES];                                                                                            \
@@ -40,21 +58,7 @@ static inline void put_planes_bfloat16(vector v, bfloat16 *y, long apart, long c
         for (long p = 0; p < count; p++) memcpy(y + p * c, &rows[p], channels * sizeof(T));                            \
     }                                                                                                                  \
                                                                                                                        \
-    void pixels_##T(const T *x, T *y, long n, long c, long size, long threads) {                                       \
-        enum { CHANNELS = LAID_##T * LANES };                                                                          \
-        const long blocks = (size + LANES - 1) / LANES;                                                                \
-        _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \
-        for (long unit = 0; unit < n * blocks; unit++) {                                                               \
-            const long i = unit / blocks, from = unit % blocks * LANES, count = least(LANES, size - from);             \
-            const T *in = x + i * c * size + from;                                                                     \
-            T *out = y + (i * size + from) * c;                                                                        \
-            for (long k = 0; k < c; k += CHANNELS)                                                                     \
-                if (count == LANES && k + CHANNELS <= c)                                                               \
-                    block_##T(in + k * size, out + k, c, size, CHANNELS, LANES);                                       \
-                else                                                                                                   \
-                    block_##T(in + k * size, out + k, c, size, least(CHANNELS, c - k), count);                         \
-        }                                                                                                              \
-    }                                                                                                                  \
+    PICTURES(pixels, T, block, in_planes, size, in_pixels, 1)                                                          \
                                                                                                                        \
     static inline void block_back_##T(const T *x, T *y, long c, long size, long channels, long count) {                \
         vector rows[LANES] = {{0}};                                                                                    \
@@ -66,21 +70,7 @@ static inline void put_planes_bfloat16(vector v, bfloat16 *y, long apart, long c
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    void planes_##T(const T *x, T *y, long n, long c, long size, long threads) {                                       \
-        enum { CHANNELS = LAID_##T * LANES };                                                                          \
-        const long blocks = (size + LANES - 1) / LANES;                                                                \
-        _Pragma("omp parallel for num_threads(threads) if(threads > 1)")                                               \
-        for (long unit = 0; unit < n * blocks; unit++) {                                                               \
-            const long i = unit / blocks, from = unit % blocks * LANES, count = least(LANES, size - from);             \
-            const T *in = x + (i * size + from) * c;                                                                   \
-            T *out = y + i * c * size + from;                                                                          \
-            for (long k = 0; k < c; k += CHANNELS)                                                                     \
-                if (count == LANES && k + CHANNELS <= c)                                                               \
-                    block_back_##T(in + k, out + k * size, c, size, CHANNELS, LANES);                                  \
-                else                                                                                                   \
-                    block_back_##T(in + k, out + k * size, c, size, least(CHANNELS, c - k), count);                    \
-        }                                                                                                              \
-    }                                                                                                                  \
+    PICTURES(planes, T, block_back, in_pixels, 1, in_planes, size)                                                     \
                                                                                                                        \
     /* Of three channels, which would leave a register nearly empty. */                                                \
     void colors_##T(const T *x, T *y, long n, long c, long size, long threads) {                                       \

@@ -2,9 +2,6 @@
 // place, and its gradient: sum(q (log sum e^x - x)) and (p sum(q) - q) g, with q = w ((1 - e) t + e / c) and p the
 // softmax over the classes.
 
-// Classes up to which rows are turned: the sum of a vector takes as long as some vectors of terms.
-enum { FEW = 32 };
-
 typedef struct {
     long n, c, p, step; // step: from a place's cotangent to the next, 0 or 1
     double smoothing, divisor;

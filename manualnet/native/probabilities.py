@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, along, call, fits, laid_like, threads_for, wide
+from manualnet.native.call import NAMES, call, fits, laid_like, threads_for, wide
+from manualnet.native.cross_entropy import sizes_of
 
 # Scores below which a call is over before a compiled path pays.
 _WORTH = 1 << 7
@@ -19,32 +20,43 @@ class _Shape(ctypes.Structure):
 
 def cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float) -> Tensor | None:
     """The loss in float32, of scores and probabilities (N, C, …); None where another way must be gone."""
+    sizes = _sizes_if_compiled(x, target, weight)
+    if sizes is None:
+        return None
     places = x.shape[:1] + x.shape[2:] if x.dim() > 1 else ()
     loss = torch.empty(places if reduction == "none" else ())
-    return loss if _run(x, target, weight, reduction, smoothing, loss=loss) else None
+    _run(sizes, x, target, weight, reduction, smoothing, loss=loss)
+    return loss
 
 
 def cross_entropy_backward(
     grad_out: Tensor, x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
 ) -> Tensor | None:
     """(p Σ q − q) g for scores and probabilities (N, C, …); None where another way must be gone."""
+    sizes = _sizes_if_compiled(x, target, weight)
+    if sizes is None:
+        return None
     grad_x = torch.empty_like(x)
-    return grad_x if _run(x, target, weight, reduction, smoothing, grad_out, grad_x) else None
+    _run(sizes, x, target, weight, reduction, smoothing, grad_out, grad_x)
+    return grad_x
 
 
-def _run(x, target, weight, reduction, smoothing, grad_out=None, grad_x=None, loss=None) -> bool:
-    """Writes the loss, or where there is a cotangent the gradient; whether that was possible."""
+def _sizes_if_compiled(x: Tensor, target: Tensor, weight: Tensor | None) -> tuple[int, int, int] | None:
     given = (target,) if weight is None else (target, weight)
-    if x.numel() < _WORTH or not fits(x) or any(t.dtype is not x.dtype for t in given):
-        return False
-    library = load("numbers.h", "share.h", "exp.h", "turn.h", "scores.h", "probabilities.c")
-    sizes = along(x, min(1, x.dim() - 1), ordered=True)
-    if library is None or sizes is None:
-        return False
+    if x.numel() < _WORTH or not fits(x) or any(t.dtype is not x.dtype for t in given) or _library() is None:
+        return None
+    return sizes_of(x)
+
+
+def _run(sizes, x, target, weight, reduction, smoothing, grad_out=None, grad_x=None, loss=None) -> None:
+    """Writes the loss, or where there is a cotangent the gradient."""
     n, c, p = sizes
     shape = _Shape(n, c, p, reduction == "none", smoothing, n * p if reduction == "mean" else 1)
     tensors = x, laid_like(target, x), torch.ones(c) if weight is None else wide(weight), wide(grad_out), grad_x, loss
     # An exponential is worth two elements.
     threads = threads_for(2 * x.numel())
-    call(getattr(library, f"of_probabilities_{NAMES[x.dtype]}"), *tensors, ctypes.byref(shape), threads)
-    return True
+    call(getattr(_library(), f"of_probabilities_{NAMES[x.dtype]}"), *tensors, ctypes.byref(shape), threads)
+
+
+def _library():
+    return load("numbers.h", "share.h", "exp.h", "turn.h", "scores.h", "probabilities.c")

@@ -2,12 +2,11 @@
 
 #include <stdlib.h>
 
-enum { BLOCK = 512 };
+// Classes up to which rows are turned: the sum of a vector takes as long as some vectors of terms.
+enum { BLOCK = 512, FEW = 32 };
 
 // The elements of the vectors that a row takes.
 #define WHOLE(T, c) (((c) + VECTOR(T) - 1) / VECTOR(T) * VECTOR(T))
-
-static inline float weight_of(const float *weight, long c) { return weight ? weight[c] : 1.0f; }
 
 #define SCORES(T)                                                                                                      \
     /* p = e^(x - most) of a row, vector by vector, and their sum; 0 where the last vector has elements once more. */  \

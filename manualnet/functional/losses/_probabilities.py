@@ -51,13 +51,13 @@ class CrossEntropyOfProbabilities(Function):
             grad_x = native.cross_entropy_backward(grad_out, x, target, weight, ctx.reduction, ctx.smoothing)
         if grad_x is not None and not any(ctx.needs_input_grad[1:3]):
             return grad_x, None, None, None, None
-        wide, g = widen(x, grad_out)
+        (g,) = widen(grad_out)
         axis = class_axis(x)
         each = share(g, ctx.reduction, _examples(x))
         if ctx.reduction == "none":
             each = each.unsqueeze(axis)
         if ctx.needs_input_grad[0] and grad_x is None:
-            p, q = torch.softmax(wide, axis), _weighted(_smoothed(target, ctx.smoothing), weight)
+            p, q = torch.softmax(widen(x)[0], axis), _weighted(_smoothed(target, ctx.smoothing), weight)
             grad_x = (each * (p * q.sum(axis, keepdim=True) - q)).to(x.dtype)
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             log_p = _log_p(x)
