@@ -118,8 +118,7 @@ GROUPS = {
 @pytest.mark.parametrize("settings", GROUPS.values(), ids=GROUPS)
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_kernels_of_groups_are_turned_round(monkeypatch, settings, layout, dtype):
-    monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: True)
+def test_the_kernels_of_groups_are_turned_round(settings, layout, dtype):
     x = torch.randn(6, 12, 21, 23).to(dtype).contiguous(memory_format=layout).requires_grad_()
     weight = torch.randn(18, 4, 3, 2).to(dtype)
     y = F.conv2d(x, weight, groups=3, **settings)
@@ -142,22 +141,18 @@ def test_the_kernels_of_groups_are_turned_round(monkeypatch, settings, layout, d
         ({"stride": (1, 2)}, False),
         ({"padding": (3, 1)}, False),
         ({"dtype": torch.float64}, False),
-        ({"dtype": torch.bfloat16}, False),
         ({"channels": 8}, True),
         ({"channels": 9}, False),
         ({"channels": 16, "layout": torch.channels_last}, True),
         ({"channels": 17, "layout": torch.channels_last}, False),
-        ({"channels": 8, "layout": torch.channels_last, "dtype": torch.bfloat16, "multiplied": True}, True),
-        ({"channels": 9, "layout": torch.channels_last, "dtype": torch.bfloat16, "multiplied": True}, False),
+        ({"channels": 8, "layout": torch.channels_last, "dtype": torch.bfloat16}, True),
+        ({"channels": 9, "layout": torch.channels_last, "dtype": torch.bfloat16}, False),
     ],
     ids=str,
 )
-def test_which_kernels_are_turned_round(monkeypatch, case, turned):
+def test_which_kernels_are_turned_round(case, turned):
     usual = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "dtype": torch.float32, "channels": 4}
-    *geometry, dtype, channels, layout, multiplied = (
-        usual | {"layout": torch.contiguous_format, "multiplied": False} | case
-    ).values()
-    monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: multiplied)
+    *geometry, dtype, channels, layout = (usual | {"layout": torch.contiguous_format} | case).values()
     g = torch.zeros(8, 8, 32, 32, dtype=dtype).contiguous(memory_format=layout)
     weight = torch.zeros(8, channels, 3, 3, dtype=dtype)
     assert (fast._grad_x_of_groups(g, weight, *geometry, 2) is not None) == turned
@@ -186,7 +181,6 @@ def test_groups_are_taken_together(monkeypatch, dtype, case):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_pixels_that_lie_one_after_another_are_summed_by_what_is_compiled(monkeypatch, dtype, layout):
-    monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: True)
     returned = []
 
     def keeping(*args, function=fast.native.conv2d_weight):
@@ -220,17 +214,13 @@ def test_of_which_pixels_the_input_gradient_is_a_product(shape, channels, produc
             torch.testing.assert_close(grad, expected)
 
 
-def test_half_precision_is_multiplied_where_the_processor_does(monkeypatch):
-    x = torch.randn(3, 16, 5, 6).bfloat16()
-    for multiplies in (False, True):
-        monkeypatch.setattr(fast, "multiplies_bfloat16", lambda multiplies=multiplies: multiplies)
-        assert fast._pixelwise(x, (1, 1), (0, 0)) == multiplies
-        assert not fast._pixelwise(x.half(), (1, 1), (0, 0))
-        assert fast._pixelwise(x.float(), (1, 1), (0, 0))
+def test_what_a_matrix_multiplies_pixel_by_pixel():
+    x = torch.randn(3, 16, 5, 6)
+    assert fast._pixelwise(x, (1, 1), (0, 0))
     for kernel, padding in (((1, 2), (0, 0)), ((1, 1), (0, 1)), ((1, 1), (1, 0))):
-        assert not fast._pixelwise(x.float(), kernel, padding)
+        assert not fast._pixelwise(x, kernel, padding)
     assert fast._pixelwise(torch.ones(1, 1, 1, 1), (1, 1), (0, 0))
-    assert not fast._pixelwise(x[:0].float(), (1, 1), (0, 0))
+    assert not fast._pixelwise(x[:0], (1, 1), (0, 0))
 
 
 @pytest.mark.parametrize(

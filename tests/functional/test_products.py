@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from manualnet import functional as F
+from manualnet.functional import _multiply as multiply
 from manualnet.functional.arithmetic import _products as products
 
 file = importlib.import_module("manualnet.functional.arithmetic.matmul")
@@ -147,9 +148,9 @@ def test_a_matrix_of_products_that_fits_no_batch_is_refused_as_pytorch_refuses_i
 def test_vectors_are_no_matrices(monkeypatch, x, y, multiplied, dots):
     """A dot product is one, and its gradients are products with a number."""
     asked, summed = [], []
-    for name in ("matmul", "dot"):
-        function = getattr(torch, name)
-        monkeypatch.setattr(torch, name, lambda *args, f=function, n=name: asked.append(n) or f(*args))
+    for module, name in ((multiply, "matmul"), (torch, "matmul"), (torch, "dot")):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, f=function, n=name: asked.append(n) or f(*args))
     whole = products.sum_of_products
     monkeypatch.setattr(file, "sum_of_products", lambda *args: summed.append(args) or whole(*args))
     x, y = _pair((x, y), torch.float32)

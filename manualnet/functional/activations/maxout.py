@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from manualnet.functional import _multiply as multiply
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function, save
@@ -13,9 +14,7 @@ def _pieces(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x (..., in) -> all affine maps (..., pieces, out), by one matrix product."""
     pieces, out, features = weight.shape
     # reshape where flatten would do, because the batching of forward-mode tangents knows no flatten.
-    z = torch.nn.functional.linear(
-        x, weight.reshape(pieces * out, features), None if bias is None else bias.reshape(pieces * out)
-    )
+    z = multiply.linear(x, weight.reshape(pieces * out, features), None if bias is None else bias.reshape(pieces * out))
     return z.reshape(*x.shape[:-1], pieces, out)
 
 
@@ -53,9 +52,9 @@ class Maxout(Function):
         grad_z = grad_z.reshape(batch, pieces * out)
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
-            grad_x = (grad_z @ weight.reshape(pieces * out, features)).reshape(x.shape)
+            grad_x = multiply.matmul(grad_z, weight.reshape(pieces * out, features)).reshape(x.shape)
         if ctx.needs_input_grad[1]:
-            grad_weight = (grad_z.mT @ x.reshape(batch, features)).reshape(weight.shape)
+            grad_weight = multiply.matmul(grad_z.mT, x.reshape(batch, features)).reshape(weight.shape)
         if ctx.needs_input_grad[2]:
             grad_bias = gradient(grad_z.reshape(batch, pieces, out), ctx.bias)
         return grad_x, grad_weight, grad_bias

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from manualnet.functional import _multiply as multiply
 from manualnet.functional._dtypes import HALF
 from manualnet.functional._shapes import as_rows, sum_to
 
@@ -19,6 +20,7 @@ from manualnet.functional._shapes import as_rows, sum_to
 _COLUMNS, _SHARE = 16, 5
 
 
+@multiply.in_float32(axis=-1)
 def times_batch(x: Tensor, y: Tensor) -> Tensor:
     """X Y for X (m, k) and each Y (…, k, n), as (…, m, n)."""
     if few_columns(x, y):
@@ -45,8 +47,8 @@ def sum_of_products(g: Tensor, y: Tensor) -> Tensor:
     shape = g.shape[-2], y.shape[-2]
     # One by one they would be rounded before they are added, or take more room than what they are made of.
     if g.dtype in HALF or y.shape[:-2].numel() * shape[0] * shape[1] > g.numel() + y.numel():
-        return _lines(g) @ _lines(y).t()
-    return sum_to(torch.matmul(g, y.mT), shape)
+        return multiply.matmul(_lines(g), _lines(y).t())
+    return sum_to(multiply.matmul(g, y.mT), shape)
 
 
 def _lines(t: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from manualnet.functional import _multiply as multiply
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save_factors
@@ -55,7 +56,7 @@ def _product(x: Tensor, y: Tensor) -> Tensor:
     if y.dim() == 2 and y.shape[1] == 1 and x.shape == (1, len(y)):
         # Of long vectors as matrices the product takes tens of times as long.
         return torch.dot(x.squeeze(0), y.squeeze(1)).view(1, 1)
-    return times_batch(x, y) if _meets_a_batch(x, y) else torch.matmul(x, y)
+    return times_batch(x, y) if _meets_a_batch(x, y) else multiply.matmul(x, y)
 
 
 def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -64,7 +65,7 @@ def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
         return sum_of_products(g, y)
     if g.shape == (1, 1):
         return g * y.mT
-    return sum_to(torch.matmul(g, y.mT), shape)
+    return sum_to(multiply.matmul(g, y.mT), shape)
 
 
 def _right(x: Tensor, g: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -72,7 +73,7 @@ def _right(x: Tensor, g: Tensor, shape: tuple[int, ...]) -> Tensor:
     if g.shape == (1, 1):
         return x.mT * g
     if len(shape) == 2:
-        return as_rows(x).mT @ as_rows(g)
+        return multiply.matmul(as_rows(x).mT, as_rows(g))
     return sum_to(_product(x.mT, g), shape)
 
 

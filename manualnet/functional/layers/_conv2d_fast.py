@@ -22,15 +22,16 @@ import torch
 import torch.nn.functional as torch_functional
 from torch import Tensor
 
+from manualnet.functional import _multiply as multiply
 from manualnet.functional._chunks import rows
-from manualnet.functional._dtypes import HALF, cast
+from manualnet.functional._dtypes import cast
 from manualnet.functional._plain import plain
 from manualnet.functional.arithmetic._products import sum_of_products, times_batch
 from manualnet.native import conv2d_depthwise as depthwise
 from manualnet.native import conv2d_tiles as tiles
 from manualnet.native import conv2d_weight as native
 from manualnet.native import winograd
-from manualnet.native.call import fits, multiplies_bfloat16, multiplies_tiles
+from manualnet.native.call import fits, multiplies_tiles
 from manualnet.native.product_sums import product_sums
 
 
@@ -160,13 +161,8 @@ def _grad_weight_of_one_group(grad_out, x, weight_shape, *geometry) -> Tensor:
 
 
 def _pixelwise(x, kernel, padding) -> bool:
-    """Whether pixels are multiplied by a matrix, in a type whose matrix products are fast."""
-    return tuple(kernel) == (1, 1) and tuple(padding) == (0, 0) and _multiplied(x.dtype) and x.numel() > 0
-
-
-def _multiplied(dtype: torch.dtype) -> bool:
-    """Whether the processor multiplies numbers of this type."""
-    return dtype not in HALF or (dtype is torch.bfloat16 and multiplies_bfloat16())
+    """Whether pixels are multiplied by a matrix."""
+    return tuple(kernel) == (1, 1) and tuple(padding) == (0, 0) and x.numel() > 0
 
 
 # Pixels and channels from which on a transposed convolution is faster, where channels lie innermost.
@@ -183,7 +179,7 @@ def _grad_x_of_pixels(grad_out, weight, stride, padding) -> Tensor | None:
         return times_batch(matrix.t(), grad_out.view(n, o, h * w)).view(n, c, h, w)
     if n * h * w >= _PIXELS and min(o, c) >= _CHANNELS:
         return None
-    return (_pixels(grad_out) @ matrix).view(n, h, w, c).permute(0, 3, 1, 2)
+    return multiply.matmul(_pixels(grad_out), matrix).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
 # Cotangents in groups from which on it pays to turn their kernels round, and channels of a group up to which; twice as
@@ -192,11 +188,8 @@ _LARGE, _FEW = 1 << 16, 8
 
 
 def _grad_x_of_groups(grad_out, weight, stride, padding, dilation, groups) -> Tensor | None:
-    """A convolution that sees each group's kernel turned round, from the other side: faster than a transposed one.
-
-    In a type that is not multiplied PyTorch's kernel has NaN at the border, where zeros meet an infinite weight.
-    """
-    if grad_out.numel() < _LARGE or not fits(grad_out) or not _multiplied(grad_out.dtype):
+    """A convolution that sees each group's kernel turned round, from the other side: faster than a transposed one."""
+    if grad_out.numel() < _LARGE or not fits(grad_out):
         return None
     _, c, *kernel = weight.shape
     last = grad_out.is_contiguous(memory_format=torch.channels_last)
@@ -206,7 +199,7 @@ def _grad_x_of_groups(grad_out, weight, stride, padding, dilation, groups) -> Te
     if tuple(stride) != (1, 1) or min(border) < 0:
         return None
     turned = weight.reshape(groups, -1, c, *kernel).transpose(1, 2).flip(3, 4).flatten(0, 1)
-    return torch_functional.conv2d(grad_out, turned, None, stride, border, dilation, groups)
+    return multiply.conv2d(grad_out, turned, None, stride, border, dilation, groups)
 
 
 def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, *_) -> Tensor | None:
@@ -216,7 +209,7 @@ def _grad_weight_of_pixels(grad_out, x, weight_shape, stride, padding, *_) -> Te
     x = x[:, :, :: stride[0], :: stride[1]]
     if x.is_contiguous() and grad_out.is_contiguous():
         return sum_of_products(grad_out.flatten(2), x.flatten(2)).view(weight_shape)
-    return (_pixels(grad_out).t() @ _pixels(x)).view(weight_shape)
+    return multiply.matmul(_pixels(grad_out).t(), _pixels(x)).view(weight_shape)
 
 
 def _pixels(t: Tensor) -> Tensor:
@@ -239,15 +232,16 @@ def _grad_weight_chunked(grad_out, x, weight_shape, stride, padding, dilation) -
     oh, ow = grad_out.shape[2:]
     (sh, sw), (ph, pw), (dh, dw) = stride, padding, dilation
     size = min(n, rows(oh * ow, _ROWS))
-    padded = torch_functional.pad(x.new_zeros(size, h, w, c), (0, 0, pw, pw, ph, ph))
+    dtype = torch.float32 if multiply.slow(x) else x.dtype
+    padded = torch_functional.pad(x.new_zeros(size, h, w, c, dtype=dtype), (0, 0, pw, pw, ph, ph))
     sn, sr, sc, _ = padded.stride()
     windows = padded.as_strided((size, oh, ow, kh, kw, c), (sn, sh * sr, sw * sc, dh * sr, dw * sc, 1))
-    unfolded = x.new_empty(size, oh, ow, kh, kw, c)
+    unfolded = padded.new_empty(size, oh, ow, kh, kw, c)
     total = torch.zeros(out_channels, kh * kw * c, dtype=torch.promote_types(x.dtype, torch.float32))
     x, g = x.permute(0, 2, 3, 1), grad_out.permute(0, 2, 3, 1)
     for pictures, cotangents in zip(x.split(size), g.split(size), strict=True):
         m = len(pictures)
         padded[:m, ph : ph + h, pw : pw + w] = pictures
         unfolded[:m] = windows[:m]
-        total += cotangents.reshape(-1, out_channels).t() @ unfolded[:m].view(-1, kh * kw * c)
+        total += cast(cotangents, dtype).reshape(-1, out_channels).t() @ unfolded[:m].view(-1, kh * kw * c)
     return total.view(out_channels, kh, kw, c).permute(0, 3, 1, 2).to(x.dtype)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch.nn.functional as torch_functional
 from torch import Tensor
 
+from manualnet.functional import _multiply as multiply
 from manualnet.functional._dtypes import autocast
 from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save_factors
@@ -34,7 +34,7 @@ class Conv2d(Function):
     @staticmethod
     def forward(x, weight, bias, *geometry):
         y = fast_paths.forward(x, weight, bias, *geometry)
-        return torch_functional.conv2d(x, weight, bias, *geometry) if y is None else y
+        return multiply.conv2d(x, weight, bias, *geometry) if y is None else y
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -64,8 +64,8 @@ class Conv2d(Function):
 
 def tangent(x, weight, x_t, weight_t, bias_t, geometry):
     """ẏ, along a direction of x, w and b."""
-    y_t = torch_functional.conv2d(x_t, weight, bias_t, *geometry)
-    return y_t + torch_functional.conv2d(x, weight_t, None, *geometry)
+    y_t = multiply.conv2d(x_t, weight, bias_t, *geometry)
+    return y_t + multiply.conv2d(x, weight_t, None, *geometry)
 
 
 def input_gradient(fast: bool, grad_out, weight, x_shape, *geometry):
@@ -90,7 +90,7 @@ def _transposed(grad_out, weight, x_shape, stride, padding, dilation, groups):
     # Several input sizes give the same output size: the rows and columns that the stride left over tell which it was.
     sides = zip(x_shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
     extra = [(n + 2 * p - d * (k - 1) - 1) % s for n, k, s, p, d in sides]
-    return torch_functional.conv_transpose2d(grad_out, weight, None, stride, padding, extra, groups, dilation)
+    return multiply.conv_transpose2d(grad_out, weight, None, stride, padding, extra, groups, dilation)
 
 
 def _exchanged(grad_out, x, weight_shape, stride, padding, dilation, groups):
@@ -101,7 +101,7 @@ def _exchanged(grad_out, x, weight_shape, stride, padding, dilation, groups):
     # (N, G·C, H, W) to (C, G·N, H, W): a channel of a group is an example now, and the batch its channels.
     x = x.reshape(n, groups, c // groups, h, w).permute(2, 1, 0, 3, 4).reshape(c // groups, groups * n, h, w)
     g = grad_out.transpose(0, 1)
-    grad = torch_functional.conv2d(x, g, None, dilation, padding, stride, groups)
+    grad = multiply.conv2d(x, g, None, dilation, padding, stride, groups)
     # Rows and columns that the stride never reached give places beyond the kernel.
     return grad.narrow(2, 0, kh).narrow(3, 0, kw).transpose(0, 1)
 

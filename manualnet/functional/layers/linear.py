@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from manualnet.functional import _multiply as multiply
 from manualnet.functional._dtypes import autocast, cast
 from manualnet.functional._errors import need_real
 from manualnet.functional._function import Function, save_factors
@@ -27,7 +28,7 @@ class Linear(Function):
 
     @staticmethod
     def forward(x, weight, bias):
-        return torch.nn.functional.linear(x, weight, bias)
+        return multiply.linear(x, weight, bias)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -44,7 +45,7 @@ class Linear(Function):
         g = grad_out.unsqueeze(-1) if ctx.unit else grad_out
         if ctx.needs_input_grad[0]:
             rounded = cast(weight, g.dtype)
-            grad_x = g @ (rounded.unsqueeze(0) if ctx.unit else rounded)
+            grad_x = multiply.matmul(g, rounded.unsqueeze(0) if ctx.unit else rounded)
         if ctx.needs_input_grad[1]:
             grad_weight = _product(as_rows(g), as_rows(x), ctx.weight_type)
             grad_weight = grad_weight.squeeze(0) if ctx.unit else grad_weight
@@ -55,14 +56,14 @@ class Linear(Function):
     @staticmethod
     def jvp(ctx, x_t, weight_t, bias_t):
         x, weight = ctx.saved_tensors
-        y_t = torch.nn.functional.linear(x_t, weight) + torch.nn.functional.linear(x, weight_t)
+        y_t = multiply.linear(x_t, weight) + multiply.linear(x, weight_t)
         return y_t if bias_t is None else y_t + bias_t
 
 
 def _product(g: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
     """Gᵀ X in ``dtype``; where compiled code sums it not rounded before, also of bfloat16."""
     product = linear_weight(g, x) if worth(g, x, dtype) and plain(g, x) else None
-    return cast(g.t() @ x if product is None else product, dtype)
+    return cast(multiply.matmul(g.t(), x) if product is None else product, dtype)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
