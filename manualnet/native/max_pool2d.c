@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 // SECOND is which of two neighbours has the upper bits of the pair.
-enum { BLOCK = 128, FULL = 32, SIDE = 16, SECOND = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ };
+enum { BLOCK = 128, FULL = 32, DENSE = 16, SECOND = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ };
 
 typedef uint32_t __attribute__((may_alias)) bits_float;
 typedef uint16_t __attribute__((may_alias)) bits_bfloat16;
@@ -20,10 +20,22 @@ typedef struct {
     long n, c, h, w, oh, ow, kh, kw, sh, sw, ph, pw;
 } shape;
 
-// Elements side by side.
+// Elements side by side, as many as a register holds: of wider vectors compilers compare one element after another.
+#if defined(__AVX512F__)
+enum { SIDE = 16 };
+#else
+enum { SIDE = 8 };
+#endif
+enum { PARTS = 16 / SIDE };
 typedef float floats __attribute__((vector_size(4 * SIDE)));
 typedef int32_t ints __attribute__((vector_size(4 * SIDE)));
 typedef bfloat16 halves __attribute__((vector_size(2 * SIDE)));
+typedef uint8_t bytes __attribute__((vector_size(SIDE)));
+typedef int16_t shorts __attribute__((vector_size(2 * SIDE)));
+
+// As many whole numbers as wide as a type's.
+typedef ints ints_float;
+typedef shorts ints_bfloat16;
 
 static inline floats side_float(const float *x) {
     floats v;
@@ -35,6 +47,14 @@ static inline floats side_bfloat16(const bfloat16 *x) {
     halves v;
     memcpy(&v, x, sizeof v);
     return (floats)(__builtin_convertvector(v, ints) << 16);
+}
+
+// The same back; the largest of some numbers is one of them.
+static inline void lay_side_float(float *x, floats v) { memcpy(x, &v, sizeof v); }
+
+static inline void lay_side_bfloat16(bfloat16 *x, floats v) {
+    const halves h = __builtin_convertvector((ints)v >> 16, halves);
+    memcpy(x, &h, sizeof h);
 }
 
 // Windows that share no element, without padding.
@@ -68,6 +88,37 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
             for (long q = begin; q < end; q++)                                                                         \
                 for (long c = 0; c < channels; c++) to[q * channels + c] = get_##T(x[q * step + c]);                   \
         for (long b = (end > begin ? end : begin) * channels; b < windows * channels; b++) to[b] = -INFINITY;          \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* The windows of a row, of channels innermost that fill vectors: some channels of one after another. */           \
+    static inline void pixels_##T(const T *restrict x, T *restrict y, uint8_t *restrict place, long row,               \
+                                  const shape *s) {                                                                    \
+        const long top = row % s->oh * s->sh - s->ph, first = top < 0 ? -top : 0, last = least(s->kh, s->h - top);     \
+        const T *from = x + ((row / s->oh * s->h + top) * s->w - s->pw) * s->c;                                        \
+        for (long q = 0, to = row * s->ow * s->c; q < s->ow; q++, from += s->sw * s->c) {                              \
+            const long left = q * s->sw - s->pw, begin = left < 0 ? -left : 0, end = least(s->kw, s->w - left);        \
+            for (long c = 0; c < s->c; c += PARTS * SIDE, to += PARTS * SIDE) {                                        \
+                floats best[PARTS];                                                                                    \
+                ints which[PARTS];                                                                                     \
+                for (int l = 0; l < PARTS; l++) {                                                                      \
+                    best[l] = (floats){0} - INFINITY;                                                                  \
+                    which[l] = (ints){0} + (int32_t)(first * s->kw + begin);                                           \
+                }                                                                                                      \
+                for (long i = first; i < last; i++)                                                                    \
+                    for (long j = begin; j < end; j++)                                                                 \
+                        for (int l = 0; l < PARTS; l++) {                                                              \
+                            const floats v = side_##T(from + (i * s->w + j) * s->c + c + l * SIDE);                    \
+                            const ints take = (v > best[l]) | (v != v), k = (ints){0} + (int32_t)(i * s->kw + j);      \
+                            best[l] = (floats)((take & (ints)v) | (~take & (ints)best[l]));                            \
+                            which[l] = (take & k) | (~take & which[l]);                                                \
+                        }                                                                                              \
+                for (int l = 0; l < PARTS; l++) {                                                                      \
+                    lay_side_##T(y + to + l * SIDE, best[l]);                                                          \
+                    const bytes places = __builtin_convertvector(which[l], bytes);                                     \
+                    memcpy(place + to + l * SIDE, &places, SIDE);                                                      \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
     /* A window that is one stretch of memory: the largest of every SIDE-th element, and then of those. The last ones */\
@@ -108,6 +159,10 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
                 for (long row = first; row < last; row++)                                                              \
                     stretch_##T(x + (row / s->oh * s->h + row % s->oh * s->sh) * s->w, (int)(s->kh * s->kw), y + row,  \
                                 place + row);                                                                          \
+                last = first;                                                                                          \
+            }                                                                                                          \
+            if (s->c % (PARTS * SIDE) == 0) {                                                                          \
+                for (long row = first; row < last; row++) pixels_##T(x, y, place, row, s);                             \
                 last = first;                                                                                          \
             }                                                                                                          \
             for (long row = first; row < last; row += several)                                                         \
@@ -165,12 +220,22 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
+    /* Each dy whose y came from element k, zeros for the others: comparing bytes, moving bits. */                     \
+    static inline void keep_##T(const T *dy, const uint8_t *place, int k, T *to) {                                     \
+        bytes places;                                                                                                  \
+        ints_##T kept;                                                                                                 \
+        memcpy(&places, place, sizeof places);                                                                         \
+        memcpy(&kept, dy, sizeof kept);                                                                                \
+        kept &= __builtin_convertvector(places == (uint8_t)k, ints_##T);                                               \
+        memcpy(to, &kept, sizeof kept);                                                                                \
+    }                                                                                                                  \
+                                                                                                                       \
     /* Every dy laid where its y came from, zeros everywhere else. */                                                  \
     static void lay_##T(const T *restrict dy, const uint8_t *restrict place, T *restrict dx, const long *elements,     \
                         const shape *s, long threads) {                                                                \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n * s->oh)                                                                                        \
-            const int wide = s->c % FULL == 0, squares = s->c == 1 && s->kh == 2 && s->kw == 2;                        \
+            const int wide = s->c % FULL == 0 && s->kh * s->kw <= DENSE, squares = s->c == 1 && s->kh == 2 && s->kw == 2;\
             for (long row = first; row < last; row++) {                                                                \
                 T *top = dx + (row / s->oh * s->h + row % s->oh * s->kh) * s->w * s->c;                                \
                 /* Beyond the last whole window, or everywhere. */                                                     \
@@ -190,8 +255,8 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
                 for (long q = 0, b = row * s->ow * s->c; q < s->ow; q++, b += s->c, top += s->kw * s->c)               \
                     if (wide)                                                                                          \
                         for (int k = 0; k < s->kh * s->kw; k++)                                                        \
-                            for (long c = 0; c < s->c; c++)                                                            \
-                                top[elements[k] + c] = place[b + c] == k ? dy[b + c] : 0;                              \
+                            for (long c = 0; c < s->c; c += SIDE)                                                      \
+                                keep_##T(dy + b + c, place + b + c, k, top + elements[k] + c);                         \
                     else                                                                                               \
                         for (long c = 0; c < s->c; c++) top[elements[place[b + c]] + c] = dy[b + c];                   \
             }                                                                                                          \

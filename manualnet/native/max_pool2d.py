@@ -9,17 +9,17 @@ from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, layout_of, numbers, threads_for
 from manualnet.native.windows import Pair, Windows
 
-# Elements from which on compiled code pays, and those of a window up to which; of one that is all of a plane as many as
-# bytes can count.
-_WORTH, _WIDE, _MOST = 1 << 9, 1 << 6, 1 << 8
+# Elements from which on compiled code pays, and those of a window up to which; of one that is all of a plane, or where
+# channels lie innermost and fill vectors, as many as bytes can count.
+_WORTH, _WIDE, _MOST, _VECTOR = 1 << 9, 1 << 6, 1 << 8, 1 << 4
 
 
 @lru_cache
-def _make_sense(windows: Windows) -> bool:
+def _make_sense(windows: Windows, vectors: bool) -> bool:
     kernel, stride, padding, out = windows
     return (
         min(kernel) >= 1
-        and kernel[0] * kernel[1] <= (_MOST if out == (1, 1) else _WIDE)
+        and kernel[0] * kernel[1] <= (_MOST if vectors or out == (1, 1) else _WIDE)
         and min(stride) >= 1
         and min(out) >= 1
         and all(0 <= 2 * p <= k for p, k in zip(padding, kernel, strict=True))
@@ -33,7 +33,8 @@ def max_pool2d(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor] | None:
     least one of them within the picture.
     """
     layout = layout_of(x) if fits(x) and x.dim() == 4 and x.numel() >= _WORTH else None
-    if layout is None or not _make_sense(windows) or _library() is None:
+    vectors = layout is torch.channels_last and x.shape[1] % _VECTOR == 0
+    if layout is None or not _make_sense(windows, vectors) or _library() is None:
         return None
     y = torch.empty((*x.shape[:2], *windows.out), dtype=x.dtype, memory_format=layout)
     place = torch.empty_like(y, dtype=torch.uint8)
@@ -53,7 +54,7 @@ def max_pool2d_backward(grad_out: Tensor, place: Tensor, size: Pair, windows: Wi
 def _run(name: str, tensors: tuple[Tensor, ...], shape, windows: Windows, layout: torch.memory_format) -> int:
     function = getattr(_library(), f"{name}_{NAMES[tensors[0].dtype]}")
     sizes = _sizes(shape, windows, layout is torch.channels_last)
-    return call(function, *tensors, sizes, threads_for(tensors[0].numel()))
+    return call(function, *tensors, sizes, threads_for(shape.numel()))
 
 
 @lru_cache

@@ -25,52 +25,58 @@
     }
 
 // Pictures (n, h, w, c): every element, divided by `divisor` or, if that is 0, by the places of its window, added to
-// all of them in a picture (height, width, c). Places in the padding count if `padded` is 1.
+// all of them in a picture (height, width, c). Rows and columns have their windows one after another: where each begins
+// and ends in the picture, and the places that count.
 typedef struct {
-    long n, h, w, c, height, width, kh, kw, sh, sw, ph, pw, padded;
+    long begin, end, places;
+} window;
+
+typedef struct {
+    long n, h, w, c, height, width;
+    const window *rows, *columns;
     double divisor;
 } shape;
 
-static inline long most(long a, long b) { return a > b ? a : b; }
-
-// The places along an axis of the window that starts at `start`.
-static inline long places(long start, long kernel, long size, long padding, long padded) {
-    return padded ? least(start + kernel, size + padding) - start : least(start + kernel, size) - most(start, 0);
-}
-
 #define STAMP(T)                                                                                                       \
-    static inline void picture_##T(const T *restrict x, float *restrict to, float *restrict v, const shape *s,         \
-                                   long c) {                                                                           \
-        for (long p = 0; p < s->h; p++)                                                                                \
+    /* Summed along the rows of a window first, and then down its columns, of which all are a line by then. */         \
+    static inline void picture_##T(const T *restrict x, float *restrict to, float *restrict line, float *restrict v,   \
+                                   const shape *s, long c) {                                                           \
+        const long length = s->width * c;                                                                              \
+        for (long p = 0; p < s->h; p++) {                                                                              \
+            const window down = s->rows[p];                                                                            \
+            memset(line, 0, length * sizeof(float));                                                                   \
             for (long q = 0; q < s->w; q++) {                                                                          \
-                const long top = p * s->sh - s->ph, left = q * s->sw - s->pw;                                          \
-                const long bottom = least(top + s->kh, s->height), right = least(left + s->kw, s->width);              \
-                const long high = places(top, s->kh, s->height, s->ph, s->padded);                                     \
-                const long wide = places(left, s->kw, s->width, s->pw, s->padded);                                     \
-                const float divisor = s->divisor ? (float)s->divisor : (float)(high * wide);                           \
+                const window across = s->columns[q];                                                                   \
+                const float divisor = s->divisor ? (float)s->divisor : (float)(down.places * across.places);           \
                 for (long k = 0; k < c; k++) v[k] = get_##T(x[(p * s->w + q) * c + k]) / divisor;                      \
-                for (long row = most(top, 0); row < bottom; row++)                                                     \
-                    for (long column = most(left, 0); column < right; column++)                                        \
-                        for (long k = 0; k < c; k++) to[(row * s->width + column) * c + k] += v[k];                    \
+                for (long column = across.begin; column < across.end; column++)                                        \
+                    for (long k = 0; k < c; k++) line[column * c + k] += v[k];                                         \
             }                                                                                                          \
+            for (long row = down.begin; row < down.end; row++)                                                         \
+                for (long i = 0; i < length; i++) to[row * length + i] += line[i];                                     \
+        }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
     /* Ends with 1 if there is no memory. */                                                                           \
     int stamp_##T(const T *x, T *y, const shape *s, long threads) {                                                    \
         const long size = s->height * s->width * s->c;                                                                 \
-        float *sums = malloc(threads * (size + s->c) * sizeof(float));                                                 \
+        /* Floats are summed where they belong. */                                                                     \
+        const int there = sizeof(T) == sizeof(float);                                                                  \
+        const long row = s->width * s->c, room = (there ? 0 : size) + row + s->c;                                      \
+        float *sums = malloc(threads * room * sizeof(float));                                                          \
         if (!sums) return 1;                                                                                           \
         _Pragma("omp parallel num_threads(threads) if(threads > 1)") {                                                 \
             SHARE(s->n)                                                                                                \
-            float *to = sums + omp_get_thread_num() * (size + s->c);                                                   \
+            float *line = sums + omp_get_thread_num() * room, *own = line + row + s->c;                                \
             for (long i = first; i < last; i++) {                                                                      \
                 const T *from = x + i * s->h * s->w * s->c;                                                            \
+                float *to = there ? (float *)(y + i * size) : own;                                                     \
                 memset(to, 0, size * sizeof(float));                                                                   \
                 if (s->c == 1)                                                                                         \
-                    picture_##T(from, to, to + size, s, 1);                                                            \
+                    picture_##T(from, to, line, line + row, s, 1);                                                     \
                 else                                                                                                   \
-                    picture_##T(from, to, to + size, s, s->c);                                                         \
-                for (long k = 0; k < size; k++) y[i * size + k] = put_##T(to[k]);                                      \
+                    picture_##T(from, to, line, line + row, s, s->c);                                                  \
+                for (long k = 0; k < size && !there; k++) y[i * size + k] = put_##T(to[k]);                            \
             }                                                                                                          \
         }                                                                                                              \
         free(sums);                                                                                                    \

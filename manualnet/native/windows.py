@@ -1,6 +1,7 @@
 """Elements shared out to windows, by ``windows.c``."""
 
 import ctypes
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -49,20 +50,42 @@ def spread(x: Tensor, window: tuple[int, int], divisor: float, *, planes: bool =
     return y
 
 
+class _Window(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in "begin end places".split()]
+
+
+# Of every window along an axis where it begins and ends, and the places that count.
+Along = ctypes.Array[_Window]
+
+
+@lru_cache
+def sliding(count: int, size: int, kernel: int, stride: int, padding: int, padded: bool) -> Along:
+    """So many windows of one size, ``stride`` apart; places in the padding count if it says so."""
+    starts = [i * stride - padding for i in range(count)]
+    whole = [(start, min(start + kernel, size + padding)) for start in starts]
+    within = [(max(start, 0), min(end, size)) for start, end in whole]
+    counted = whole if padded else within
+    return _array([(*w, end - start) for w, (start, end) in zip(within, counted, strict=True)])
+
+
+@lru_cache
+def shared_out(count: int, size: int) -> Along:
+    """So many windows over all of an axis, about equally large: adaptive pooling's."""
+    ends = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+    return _array([(start, end, end - start) for start, end in ends])
+
+
+def _array(windows: list[tuple[int, int, int]]) -> Along:
+    return (_Window * len(windows))(*[_Window(*w) for w in windows])
+
+
 class _Shape(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_long) for name in "n h w c height width kh kw sh sw ph pw padded".split()]
+    _fields_ = [(name, ctypes.c_long) for name in "n h w c height width".split()]
+    _fields_ += [(name, ctypes.POINTER(_Window)) for name in "rows columns".split()]
     _fields_ += [("divisor", ctypes.c_double)]
 
 
-def stamp(
-    x: Tensor,
-    size: Pair,
-    kernel: Pair,
-    stride: Pair,
-    padding: Pair,
-    count_include_pad: bool,
-    divisor: float | None,
-) -> Tensor | None:
+def stamp(x: Tensor, size: Pair, rows: Along, columns: Along, divisor: float | None = None) -> Tensor | None:
     """Elements of pictures (…, H', W') added to all of their windows in (…, H, W); None where another way must be gone.
 
     Each is divided by ``divisor``, or else by the places of its window.
@@ -77,7 +100,7 @@ def stamp(
     sizes = (batch[0], h, w, batch[1]) if innermost else (x.numel() // (h * w), h, w, 1)
     layout = torch.channels_last if innermost else torch.contiguous_format
     y = torch.empty(*batch, *size, dtype=x.dtype, memory_format=layout)
-    shape = _Shape(*sizes, *size, *kernel, *stride, *padding, count_include_pad, divisor or 0.0)
+    shape = _Shape(*sizes, *size, rows, columns, divisor or 0.0)
     failed = call(kernel_of_type, x.contiguous(memory_format=layout), y, ctypes.byref(shape), threads_for(y.numel()))
     return None if failed else y
 

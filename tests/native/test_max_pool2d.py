@@ -20,6 +20,7 @@ SHAPES = {
     "one element": (2, 8, 16, 17, (1, 1)),
     "64 elements": (1, 10, 35, 33, (8, 8)),
     "64 in a line": (1, 8, 2, 600, (1, 64)),
+    "256 of many": (2, 32, 33, 16, (16, 16)),
     "256 of a picture": (1, 10, 16, 16, (16, 16)),
     "256 of a line": (3, 8, 1, 300, (1, 256)),
     "the whole picture": (40, 65, 6, 5, (6, 5)),
@@ -64,6 +65,25 @@ def test_shapes(ran, shape, dtype, threads):
         ours = _run(F.max_pool2d, x, window)
     assert ran() == (1, 1)
     _equal(ours, _run(torch.nn.functional.max_pool2d, x, window))
+
+
+@pytest.mark.parametrize(
+    ("channels", "layout", "taken"),
+    [(16, "channels last", True), (17, "channels last", False), (16, "contiguous", False)],
+)
+def test_large_windows_of_channels_that_fill_vectors(ran, channels, layout, taken):
+    x = LAYOUTS[layout](normal(2, channels, 20, 20))
+    ours, theirs = (_run(m.max_pool2d, x, 10) for m in (F, torch.nn.functional))
+    assert ran() == (taken, taken)
+    assert all(map(torch.equal, ours, theirs))
+
+
+def test_threads_share_out_the_larger_side(monkeypatch):
+    shared = []
+    monkeypatch.setattr(native, "threads_for", lambda count: shared.append(count) or 1)
+    x = _pictures(2, 16, 32, 32, torch.float32)
+    _run(F.max_pool2d, x, 8)
+    assert shared == [x.numel()] * 2
 
 
 PLANES = {**SHAPES, "few channels": (40, 3, 10, 12, (2, 2)), "squares and rests": (3, 7, 11, 85, (2, 2))}

@@ -121,6 +121,37 @@ def test_windows_that_overlap(monkeypatch, shape, threads, dtype, layout, counti
     assert ((ours.double() - exact).abs() <= unit * exact.abs() + 1e-6 * exact.abs().max()).all()
 
 
+# Pictures, and the size that they are pooled to.
+UNEVEN = {
+    "smaller": ((4, 6, 11, 12), (3, 5)),
+    "larger": ((4, 6, 5, 7), (8, 9)),
+    "one axis even": ((4, 6, 8, 9), (4, 4)),
+    "a row": ((3, 40, 7, 7), (1, 2)),
+    "one picture": ((7, 12, 13), (5, 6)),
+    "spread over threads": ((9, 33, 20, 20), (7, 7)),
+}
+
+
+@threaded(UNEVEN, ["spread over threads"])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("layout", [LAYOUTS["contiguous"], LAYOUTS["channels last"]], ids=["planes", "channels last"])
+def test_windows_about_equally_large(monkeypatch, shape, threads, dtype, layout):
+    ran = counted(monkeypatch, native, "stamp")
+    size, pooled = shape
+    x = normal(*size, dtype=dtype)
+    x = (layout(x) if x.dim() == 4 else x).requires_grad_()
+    y = F.adaptive_avg_pool2d(x, pooled)
+    g = torch.empty_like(y).copy_(normal(*y.shape, seed=1))
+    with using(threads):
+        (ours,) = torch.autograd.grad(y, x, g)
+    assert ran[0] is ours
+    assert ours.stride() == x.stride()
+    wide = x.detach().double().requires_grad_()
+    (exact,) = torch.autograd.grad(torch.nn.functional.adaptive_avg_pool2d(wide, pooled), wide, g.double())
+    unit = torch.finfo(dtype).eps / 2
+    assert ((ours.double() - exact).abs() <= unit * exact.abs() + 1e-6 * exact.abs().max()).all()
+
+
 def test_a_cotangent_of_another_layout():
     x = normal(4, 6, 11, 12).requires_grad_()
     y = F.avg_pool2d(x, 3, 2, 1)

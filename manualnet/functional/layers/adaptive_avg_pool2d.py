@@ -7,7 +7,9 @@ from torch import Tensor
 from manualnet.functional._dtypes import uncast, widen
 from manualnet.functional._errors import refuse_complex
 from manualnet.functional._function import Function
+from manualnet.functional._plain import plain
 from manualnet.functional.layers._windows import lies_in_planes, spread
+from manualnet.native import windows as native
 
 
 class AdaptiveAvgPool2d(Function):
@@ -39,6 +41,11 @@ class AdaptiveAvgPool2d(Function):
         if all(even):
             # Windows that lie side by side, all of one size: each cotangent is shared out evenly.
             return spread(grad_out, tuple(even), even[0] * even[1], planes=ctx.planes), None
+        if plain(grad_out):
+            rows, columns = (native.shared_out(*axis) for axis in zip(grad_out.shape[-2:], ctx.size, strict=True))
+            compiled = native.stamp(grad_out, ctx.size, rows, columns)
+            if compiled is not None:
+                return compiled, None
         (g,) = widen(grad_out)
         a, b = (_averaging(n_out, n, g) for n_out, n in zip(g.shape[-2:], ctx.size, strict=True))
         with uncast(grad_out):

@@ -45,8 +45,7 @@ class AvgPool2d(Function):
         if filled and stride == kernel and padding == (0, 0):
             grad_x = spread(grad_out, kernel, divisor or kernel[0] * kernel[1], planes=ctx.planes)
             return grad_x, None, None, None, None, None, None
-        windows = ctx.size, kernel, stride, padding
-        compiled = native.stamp(grad_out, *windows, count_include_pad, divisor) if plain(grad_out) else None
+        compiled = _compiled(grad_out, ctx.size, kernel, stride, padding, count_include_pad, divisor)
         if compiled is not None:
             return compiled, None, None, None, None, None, None
         (wide,) = widen(grad_out)
@@ -56,12 +55,21 @@ class AvgPool2d(Function):
                 for axis in (0, 1)
             ]
             divisor = counts[0].unsqueeze(1) * counts[1]
-        grad_x = stamp(wide / divisor, *windows)
+        grad_x = stamp(wide / divisor, ctx.size, kernel, stride, padding)
         return grad_x.to(grad_out.dtype), None, None, None, None, None, None
 
     @staticmethod
     def jvp(ctx, x_dot, *_):
         return torch_F.avg_pool2d(x_dot, *ctx.settings)
+
+
+def _compiled(grad_out, size, kernel, stride, padding, with_padding, divisor) -> Tensor | None:
+    if not plain(grad_out):
+        return None
+    counts = grad_out.shape[-2:]
+    axes = zip(counts, size, kernel, stride, padding, strict=True)
+    rows, columns = (native.sliding(*axis, with_padding) for axis in axes)
+    return native.stamp(grad_out, size, rows, columns, divisor)
 
 
 def _counts(g: Tensor, axis: int, size: int, kernel: int, stride: int, padding: int, with_padding: bool) -> Tensor:
