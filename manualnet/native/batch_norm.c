@@ -34,8 +34,8 @@ static void gather(double *sums, const shape *s) {
 }
 
 // Two sums down every column. A few rows go by together, each read from end to end, as memory likes it: `FIRST` is done
-// with them, and then `TERMS` sets `one` and `two` for element i, which lies in column c.
-#define ROWS(COUNT, FIRST, TERMS)                                                                                      \
+// with them, then `TERMS` sets `one` and `two` for element i, which lies in column c, and `LAST` comes after all of them.
+#define ROWS(COUNT, FIRST, TERMS, LAST)                                                                                \
     {                                                                                                                  \
         const long count = COUNT, start = row * s->width;                                                              \
         FIRST;                                                                                                         \
@@ -51,9 +51,10 @@ static void gather(double *sums, const shape *s) {
             sum1[c] += add1;                                                                                           \
             sum2[c] += add2;                                                                                           \
         }                                                                                                              \
+        LAST;                                                                                                          \
     }
 
-#define SUMS(FIRST, TERMS)                                                                                             \
+#define SUMS(FIRST, TERMS, LAST)                                                                                       \
     double *sums = calloc(2 * s->threads * s->width, sizeof(double));                                                  \
     _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                               \
         SHARE(s->rows)                                                                                                 \
@@ -61,8 +62,8 @@ static void gather(double *sums, const shape *s) {
         float *restrict sum1 = repeated(s, 2 + TOGETHER), *restrict sum2 = sum1 + s->width, *own = sum2 + s->width;    \
         for (long row = first; row < last;) {                                                                          \
             const long to = row + FEW < last ? row + FEW : last;                                                       \
-            for (; row + TOGETHER <= to; row += TOGETHER) ROWS(TOGETHER, FIRST, TERMS)                                 \
-            for (; row < to; row++) ROWS(1, FIRST, TERMS)                                                              \
+            for (; row + TOGETHER <= to; row += TOGETHER) ROWS(TOGETHER, FIRST, TERMS, LAST)                           \
+            for (; row < to; row++) ROWS(1, FIRST, TERMS, LAST)                                                        \
             for (long c = 0; c < s->width; c++) {                                                                      \
                 sum[c] += sum1[c];                                                                                     \
                 sum[s->width + c] += sum2[c];                                                                          \
@@ -86,7 +87,7 @@ static void gather(double *sums, const shape *s) {
         for (long c = 0; c < s->channels; c++)                                                                         \
             if (!isfinite(shift[c])) shift[c] = 0.0f;                                                                  \
         repeat(shift, s);                                                                                              \
-        SUMS(, float centred = get_##T(x[i]) - shift[c]; one = centred; two = centred * centred)                       \
+        SUMS(, float centred = get_##T(x[i]) - shift[c]; one = centred; two = centred * centred, )                     \
         for (long c = 0; c < s->channels; c++)                                                                         \
             set_moments(s, shift[c], sums[c], sums[s->width + c], mean + c, v + c);                                    \
         free(sums);                                                                                                    \
@@ -130,27 +131,31 @@ static void gather(double *sums, const shape *s) {
         /* The sums of dz and of dz (x - mean). What takes long waits in dx for the second pass, if it is not */       \
         /* rounded there. */                                                                                           \
         const int keep = dx && ACTIVATION##_takes_long && sizeof(T) == sizeof(float);                                  \
+        /* And where dx needs no sums, the first pass is all. */                                                       \
+        const int direct = dx && !training, again = dx && training;                                                    \
         SUMS(float *dz = keep ? (float *)dx + start : own; if (ACTIVATION##_takes_long)                                \
                  ACTIVATION##_dz_##T(dy + start, x + start, dz, centre, scale, shift, count, s->width),                \
              float centred = get_##T(x[i]) - centre[c];                                                                \
              one = ACTIVATION##_takes_long ? dz[i - start]                                                             \
                                            : ACTIVATION##_back(get_##T(dy[i]), centred * scale[c] + shift[c]);         \
-             two = one * centred)                                                                                      \
+             two = one * centred,                                                                                      \
+             if (direct) ACTIVATION##_direct_##T(dy + start, x + start, dx + start, dz, centre, scale, shift, count,   \
+                                                 s->width))                                                            \
         double m = (double)s->pixels;                                                                                  \
         for (long c = 0; c < s->channels; c++) {                                                                       \
             double squared = (double)v[c] + s->eps, sum_dz = sums[c], sum_dzc = sums[s->width + c];                    \
             set_parameter(s, dweight, c, sum_dzc / sqrt(squared));                                                     \
             set_parameter(s, dbias, c, sum_dz);                                                                        \
-            mean_dz[c] = training ? (float)(sum_dz / m) : 0.0f;                                                        \
-            slope[c] = training ? (float)(((d_v ? 2.0 * d_v[c] : 0.0) - scale[c] * sum_dzc / squared) / m) : 0.0f;     \
+            mean_dz[c] = (float)(sum_dz / m);                                                                          \
+            slope[c] = (float)(((d_v ? 2.0 * d_v[c] : 0.0) - scale[c] * sum_dzc / squared) / m);                       \
             lift[c] = d_mean ? (float)(d_mean[c] / m) : 0.0f;                                                          \
         }                                                                                                              \
         free(sums);                                                                                                    \
         repeat(mean_dz, s);                                                                                            \
         repeat(slope, s);                                                                                              \
         repeat(lift, s);                                                                                               \
-        _Pragma("omp parallel num_threads(s->threads) if(dx && s->threads > 1)") {                                     \
-            SHARE((dx ? s->rows : 0))                                                                                  \
+        _Pragma("omp parallel num_threads(s->threads) if(again && s->threads > 1)") {                                  \
+            SHARE((again ? s->rows : 0))                                                                               \
             for (long at = first * s->width; at < last * s->width; at += s->width)                                     \
                 ACTIVATION##_dx_##T(dy + at, x + at, dx + at, keep, centre, scale, shift, mean_dz, slope, lift,        \
                                     s->width);                                                                         \
