@@ -71,8 +71,26 @@ def _wide(x: Tensor, *others) -> list | None:
     return [a.float() if isinstance(a, Tensor) else a for a in arguments]
 
 
-matmul = in_float32(axis=-1)(torch.matmul)
+_matmul = in_float32(axis=-1)(torch.matmul)
 linear = in_float32(axis=-1)(torch.nn.functional.linear)
 conv2d = in_float32(axis=1)(torch.nn.functional.conv2d)
 # Of any size, since it is this one that rounds its sums on the way.
 conv_transpose2d = in_float32(axis=1, worth=0)(torch.nn.functional.conv_transpose2d)
+
+
+def matmul(x: Tensor, y: Tensor) -> Tensor:
+    """X Y; a single row or column, and sums of one product, by the kernels made for them.
+
+    As matrices they take up to four times as long in float32, and up to thirty times in half precision.
+    """
+    if x.dim() == y.dim() == 2 and x.shape[1] == len(y) and x.dtype is y.dtype:
+        if len(y) == 1:
+            return x * y
+        row, column = len(x) == 1, y.shape[1] == 1
+        if row and column:
+            return torch.dot(x.squeeze(0), y.squeeze(1)).view(1, 1)
+        if column:
+            return torch.mv(x, y.squeeze(1)).unsqueeze(1)
+        if row:
+            return torch.mv(y.t(), x.squeeze(0)).unsqueeze(0)
+    return _matmul(x, y)

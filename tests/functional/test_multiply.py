@@ -138,3 +138,47 @@ def test_what_pytorch_says_of_this_machine(monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     for dtype in HALVES:
         assert multiply.multiplies.__wrapped__(dtype)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "way"),
+    [
+        ((1, 7), (7, 1), "dot"),
+        ((1, 7), (7, 2), "mv"),
+        ((2, 7), (7, 1), "mv"),
+        ((2, 1), (1, 3), None),
+        ((1, 1), (1, 1), None),
+        ((2, 3), (3, 4), "_matmul"),
+        ((3, 2, 1), (1, 4), "_matmul"),
+        ((1, 7), (3, 7, 1), "_matmul"),
+        ((7,), (7, 1), "_matmul"),
+    ],
+    ids=str,
+)
+def test_rows_and_columns_have_their_own_kernels(monkeypatch, x, y, way):
+    x, y = torch.randn(x), torch.randn(y)
+    expected, asked = torch.matmul(x, y), []
+    for module, name in ((multiply, "_matmul"), (torch, "dot"), (torch, "mv")):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, f=function, n=name: asked.append(n) or f(*args))
+    torch.testing.assert_close(multiply.matmul(x, y), expected)
+    assert asked == ([] if way is None else [way])
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (torch.ones(2, 3), torch.ones(4, 1)),
+        (torch.ones(1, 3), torch.ones(4, 2)),
+        (torch.ones(2, 1), torch.ones(2, 3)),
+        (torch.ones(1, 3), torch.ones(1, 3)),
+        (torch.ones(2, 1), torch.ones(1, 3).double()),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_refused_as_pytorch_refuses_it(x, y):
+    with pytest.raises(RuntimeError) as theirs:
+        torch.matmul(x, y)
+    with pytest.raises(RuntimeError) as ours:
+        multiply.matmul(x, y)
+    assert str(ours.value) == str(theirs.value)

@@ -1,6 +1,5 @@
 """Matrix products, batched and of vectors."""
 
-import torch
 from torch import Tensor
 
 from manualnet.functional import _multiply as multiply
@@ -53,9 +52,6 @@ def _meets_a_batch(x: Tensor, y: Tensor) -> bool:
 
 def _product(x: Tensor, y: Tensor) -> Tensor:
     """X Y."""
-    if y.dim() == 2 and y.shape[1] == 1 and x.shape == (1, len(y)):
-        # Of long vectors as matrices the product takes tens of times as long.
-        return torch.dot(x.squeeze(0), y.squeeze(1)).view(1, 1)
     return times_batch(x, y) if _meets_a_batch(x, y) else multiply.matmul(x, y)
 
 
@@ -63,15 +59,11 @@ def _left(g: Tensor, y: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Σ G Yᵀ; where one X met a whole batch, the sum over the batch is a part of the product."""
     if len(shape) == 2 < y.dim():
         return sum_of_products(g, y)
-    if g.shape == (1, 1):
-        return g * y.mT
     return sum_to(multiply.matmul(g, y.mT), shape)
 
 
 def _right(x: Tensor, g: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Σ Xᵀ G, likewise."""
-    if g.shape == (1, 1):
-        return x.mT * g
     if len(shape) == 2:
         return multiply.matmul(as_rows(x).mT, as_rows(g))
     return sum_to(_product(x.mT, g), shape)
