@@ -3,9 +3,9 @@
 //
 // A thread does a channel from the first pass to the last, so that its numbers stay in the cache; of small planes
 // several channels at once, so that memory is read, and vectors are filled, in long stretches. Sums are taken in float
-// over a short part of a plane, and beyond that in double.
+// over a short part of a plane or a few short planes, and beyond that in double.
 
-enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
+enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, FEW = 16, SAMPLE = 64 };
 
 // The channels from c on, `count` of them at a time.
 #define CHANNELS(...)                                                                                                  \
@@ -32,6 +32,16 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
         for (long i = 0; i < least(s->width, MOST); i++) NAME[k * s->width + i] = value;                               \
     }
 
+// Two sums down some rows of stretches, number by number, where planes are too short to be summed along.
+#define DOWN(TERMS, ...)                                                                                               \
+    _Pragma("omp simd") for (long i = 0; i < length; i++) {                                                            \
+        float one, two;                                                                                                \
+        TERMS;                                                                                                         \
+        down1[i] += one;                                                                                               \
+        down2[i] += two;                                                                                               \
+        __VA_ARGS__;                                                                                                   \
+    }
+
 // Two sums over some of a stretch: `TERMS` sets `one` and `two` for its element i, and what follows is done with them.
 #define SUM(TERMS, ...)                                                                                                \
     _Pragma("omp simd reduction(+ : add1, add2)") for (long i = start; i < end; i++) {                                 \
@@ -46,19 +56,33 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
 // `LAST` with the stretch after.
 #define SUMS(FIRST, TERMS, USED, USE, LAST)                                                                            \
     double sum1[MANY] = {0}, sum2[MANY] = {0};                                                                         \
+    float down1[2 * LONG] = {0}, down2[2 * LONG] = {0};                                                                \
     STRETCH {                                                                                                          \
         const long each = least(s->width, SHORT);                                                                      \
         FIRST;                                                                                                         \
-        for (long start = 0; start < length; start += each) {                                                          \
-            const long k = count > 1 ? start / each : 0, end = least(start + each, length);                            \
+        if (count > 1) {                                                                                               \
+            if (USED) {                                                                                                \
+                DOWN(TERMS, USE)                                                                                       \
+            } else {                                                                                                   \
+                DOWN(TERMS, )                                                                                          \
+            }                                                                                                          \
+            if (row % FEW == FEW - 1 || row == s->rows - 1)                                                            \
+                for (long i = 0; i < length; i++) {                                                                    \
+                    sum1[i / s->width] += down1[i];                                                                    \
+                    sum2[i / s->width] += down2[i];                                                                    \
+                    down1[i] = down2[i] = 0.0f;                                                                        \
+                }                                                                                                      \
+        }                                                                                                              \
+        for (long start = 0; start < length && count == 1; start += each) {                                            \
+            const long end = least(start + each, length);                                                              \
             float add1 = 0.0f, add2 = 0.0f;                                                                            \
             if (USED) {                                                                                                \
                 SUM(TERMS, USE)                                                                                        \
             } else {                                                                                                   \
                 SUM(TERMS, )                                                                                           \
             }                                                                                                          \
-            sum1[k] += add1;                                                                                           \
-            sum2[k] += add2;                                                                                           \
+            *sum1 += add1;                                                                                             \
+            *sum2 += add2;                                                                                             \
         }                                                                                                              \
         if (USED) LAST;                                                                                                \
     }
@@ -74,7 +98,9 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, SAMPLE = 64 };
                 shift[k] += get_##T(x[(p / s->width * s->channels + c + k) * s->width + p % s->width]) / sampled;      \
             if (!isfinite(shift[k])) shift[k] = 0.0f;                                                                  \
         }                                                                                                              \
-        SUMS(, one = get_##T(x[at + i]) - shift[k]; two = one * one, 0, , )                                            \
+        float centre[MOST];                                                                                            \
+        COLUMN(centre, shift[k])                                                                                       \
+        SUMS(, one = get_##T(x[at + i]) - centre[i]; two = one * one, 0, , )                                           \
         for (long k = 0; k < count; k++) set_moments(s, shift[k], sum1[k], sum2[k], mean + c + k, v + c + k);          \
     }
 

@@ -10,18 +10,33 @@ from manualnet.functional._fused import fused, summed
 from manualnet.functional.losses._arguments import fits, refuse_gradient
 from manualnet.functional.losses._reduce import divisor, reduced, resolve
 
+_EACH = "((1 - t) * x + minus_log_sigmoid(x)) * w"
+_EACH_BY_CLASS = "((1 - t) * x + (1 + (v - 1) * t) * minus_log_sigmoid(x)) * w"
+
 
 # Weights come last: in half precision they would pull a number without dimensions, as a cotangent is, to their type.
-@summed("((1 - t) * x + minus_log_sigmoid(x)) * w * (1 / count)", "exp.h", "log.h")
-def _losses(x: Tensor, t: Tensor, w: Tensor, count: int) -> Tensor:
+def _terms(x: Tensor, t: Tensor, w: Tensor) -> Tensor:
     z, t = widen(x, t)
-    return (((1 - t) * z - torch.nn.functional.logsigmoid(z)) * w).sum() / count
+    return ((1 - t) * z - torch.nn.functional.logsigmoid(z)) * w
 
 
-@summed("((1 - t) * x + (1 + (v - 1) * t) * minus_log_sigmoid(x)) * w * (1 / count)", "exp.h", "log.h")
-def _losses_by_class(x: Tensor, t: Tensor, w: Tensor, v: Tensor, count: int) -> Tensor:
+def _terms_by_class(x: Tensor, t: Tensor, w: Tensor, v: Tensor) -> Tensor:
     z, t, v = widen(x, t, v)
-    return (((1 - t) * z - (1 + (v - 1) * t) * torch.nn.functional.logsigmoid(z)) * w).sum() / count
+    return ((1 - t) * z - (1 + (v - 1) * t) * torch.nn.functional.logsigmoid(z)) * w
+
+
+_each = fused(_EACH, "exp.h", "log.h")(_terms)
+_each_by_class = fused(_EACH_BY_CLASS, "exp.h", "log.h")(_terms_by_class)
+
+
+@summed(f"{_EACH} * (1 / count)", "exp.h", "log.h")
+def _losses(x: Tensor, t: Tensor, w: Tensor, count: int) -> Tensor:
+    return _terms(x, t, w).sum() / count
+
+
+@summed(f"{_EACH_BY_CLASS} * (1 / count)", "exp.h", "log.h")
+def _losses_by_class(x: Tensor, t: Tensor, w: Tensor, v: Tensor, count: int) -> Tensor:
+    return _terms_by_class(x, t, w, v).sum() / count
 
 
 @fused("each / count * (sigmoid(x) - t) * w", "exp.h", "log.h")
@@ -50,18 +65,13 @@ class BinaryCrossEntropyWithLogits(Function):
 
     @staticmethod
     def forward(x, target, weight, pos_weight, reduction):
-        if reduction != "none":
+        w, v = 1.0 if weight is None else weight, pos_weight
+        if reduction == "none":
+            loss = _each(x, target, w) if v is None else _each_by_class(x, target, w, v)
+        else:
             n = divisor(reduction, x.numel())
-            w = 1.0 if weight is None else weight
-            if pos_weight is None:
-                return _losses(x, target, w, n).to(target.dtype)
-            return _losses_by_class(x, target, w, pos_weight, n).to(target.dtype)
-        z, t, w, v = widen(x, target, weight, pos_weight)
-        log_sigmoid = torch.nn.functional.logsigmoid(z)
-        if v is not None:
-            log_sigmoid = (1 + (v - 1) * t) * log_sigmoid
-        loss = (1 - t) * z - log_sigmoid
-        return reduced(loss if w is None else loss * w, reduction).to(target.dtype)
+            loss = _losses(x, target, w, n) if v is None else _losses_by_class(x, target, w, v, n)
+        return loss.to(target.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
