@@ -58,10 +58,15 @@ enum { BLOCK = 512, PIECE = 1 << 14, ROWS = 64, SOME = 4 };
                     const long at = unit / n * c, place = unit % n;                                                    \
                     const T *const from = x + unit * c;                                                                \
                     many = place % SOME == 0 && least(n - place, last - unit) >= SOME ? SOME : 1;                      \
-                    if (y)                                                                                             \
-                        (many > 1 ? rows_##T : row_##T)(from, y + unit * c, sum + at, c, 0);                           \
+                    /* Each by itself: a choice within a loop over 16 bits keeps compilers from vectors. */            \
+                    if (y && many > 1)                                                                                 \
+                        rows_##T(from, y + unit * c, sum + at, c, 0);                                                  \
+                    else if (y)                                                                                        \
+                        row_##T(from, y + unit * c, sum + at, c, 0);                                                   \
+                    else if (many > 1)                                                                                 \
+                        rows_##T(from, from, sum + at, c, 1);                                                          \
                     else                                                                                               \
-                        (many > 1 ? rows_##T : row_##T)(from, from, sum + at, c, 1);                                   \
+                        row_##T(from, from, sum + at, c, 1);                                                           \
                     if ((place + many) % ROWS == 0 || place + many == n || unit + many == last)                        \
                         hand_on(sum + at, total + at, c);                                                              \
                 }                                                                                                      \

@@ -50,6 +50,8 @@ def _together(shape: torch.Size, kept: tuple[int, ...]) -> tuple[int, int, int, 
     axes = [(n, k > 1) for n, k in zip(shape, kept, strict=True) if n > 1]
     groups = [(stay, math.prod(n for n, _ in group)) for stay, group in groupby(axes, key=itemgetter(1))]
     stays, sizes = [stay for stay, _ in groups], [size for _, size in groups]
+    if stays == [False]:
+        return 1, 1, 1, sizes[0]
     if stays == [True, False, True]:
         m, n, c = sizes
         return m, n, c, 1
