@@ -116,6 +116,17 @@ static void gather(double *sums, const shape *s) {
         free(centre);                                                                                                  \
     }                                                                                                                  \
                                                                                                                        \
+    /* dx = dz scale of a few stretches, in evaluation; `dz` is there where it takes long. */                          \
+    static __attribute__((noinline)) void ACTIVATION##_direct_##T(                                                     \
+        const T *restrict dy, const T *restrict x, T *dx, const float *dz, const float *restrict centre,               \
+        const float *restrict scale, const float *restrict shift, long rows, long count) {                             \
+        for (long k = 0; k < rows; k++, dy += count, x += count, dz += count, dx += count)                             \
+            for (long c = 0; c < count; c++) {                                                                         \
+                const float z = (get_##T(x[c]) - centre[c]) * scale[c] + shift[c];                                     \
+                dx[c] = put_##T((ACTIVATION##_takes_long ? dz[c] : ACTIVATION##_back(get_##T(dy[c]), z)) * scale[c]);  \
+            }                                                                                                          \
+    }                                                                                                                  \
+                                                                                                                       \
     /* dx (unless null), dweight and dbias; d_mean and d_v (or null) are the cotangents of the statistics. Without */  \
     /* `training` the statistics are constants, and only the direct path to dx is left. */                             \
     void batch_norm_##ACTIVATION##_backward_##T(const T *dy, const T *x, T *dx, const void *weight,                    \

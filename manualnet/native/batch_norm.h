@@ -71,17 +71,6 @@ static inline void narrow_bfloat16(const float *restrict wide, bfloat16 *restric
             }                                                                                                          \
     }                                                                                                                  \
                                                                                                                        \
-    /* dx = dz scale of a few stretches, in evaluation; `dz` is there where it takes long. */                          \
-    static __attribute__((noinline)) void ACTIVATION##_direct_##T(                                                     \
-        const T *restrict dy, const T *restrict x, T *dx, const float *dz, const float *restrict centre,               \
-        const float *restrict scale, const float *restrict shift, long rows, long count) {                             \
-        for (long k = 0; k < rows; k++, dy += count, x += count, dz += count, dx += count)                             \
-            for (long c = 0; c < count; c++) {                                                                         \
-                const float z = (get_##T(x[c]) - centre[c]) * scale[c] + shift[c];                                     \
-                dx[c] = put_##T((ACTIVATION##_takes_long ? dz[c] : ACTIVATION##_back(get_##T(dy[c]), z)) * scale[c]);  \
-            }                                                                                                          \
-    }                                                                                                                  \
-                                                                                                                       \
     /* dx = (dz - mean_dz) scale + (x - mean) slope + lift of a stretch; with `kept` dx holds dz. */                   \
     static __attribute__((noinline)) void ACTIVATION##_dx_##T(                                                         \
         const T *restrict dy, const T *restrict x, T *restrict dx, int kept, const float *restrict centre,             \
