@@ -48,8 +48,7 @@ def _rounded_once(result, exact, sizes):
 @pytest.mark.parametrize("dtype", HALVES, ids=str)
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.usefixtures("slow")
-def test_values_and_gradients_are_rounded_once(monkeypatch, name, dtype):
-    monkeypatch.setenv("MANUALNET_NATIVE", "0")
+def test_values_and_gradients_are_rounded_once(name, dtype):
     function, shapes, settings = CALLS[name]
     inputs = _inputs(shapes, dtype)
     y = function(*inputs, **settings)
@@ -65,7 +64,7 @@ def test_values_and_gradients_are_rounded_once(monkeypatch, name, dtype):
             _rounded_once(grad, e, 500)
 
 
-def test_only_what_the_processor_does_not_multiply(monkeypatch, multiplied):
+def test_only_what_the_processor_does_not_multiply(multiplied):
     seen = []
     product = multiply.in_float32(axis=-1)(lambda x, y: seen.append(x.dtype) or torch.matmul(x, y))
     for dtype in (*HALVES, torch.float32, torch.float64):
