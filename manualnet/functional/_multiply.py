@@ -45,7 +45,7 @@ def slow(x: Tensor) -> bool:
 
 @functools.cache
 def multiplies(dtype: torch.dtype) -> bool:
-    """Whether PyTorch's products of such numbers use the processor's own, or none of float32's are known."""
+    """Whether PyTorch has products of them for this processor; without oneDNN those of float32 are no faster."""
     if not torch.backends.mkldnn.is_available():
         return True
     known = torch.ops.mkldnn
