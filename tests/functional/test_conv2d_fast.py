@@ -399,3 +399,18 @@ def test_what_is_compiled_for_usual_convolutions_sees_no_others(monkeypatch, oth
     run()
     pooled = ["conv2d_max_pool2d"] if tiled else []
     assert called == ["conv2d", *pooled, "conv2d_input", "conv2d_input", "conv2d_weight"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_second_derivatives_go_by_what_is_recorded(layout, dtype):
+    generator = torch.Generator().manual_seed(0)
+    shapes = (5, 8, 9, 8), (8, 8, 3, 3), (8,)
+    x, weight, bias = (torch.randn(s, generator=generator, dtype=dtype).requires_grad_() for s in shapes)
+    results = []
+    for function in (F.conv2d, torch.nn.functional.conv2d):
+        y = function(x.contiguous(memory_format=layout), weight, bias, padding=1)
+        first = torch.autograd.grad(y.square().sum(), (x, weight, bias), create_graph=True)
+        results.append(torch.autograd.grad(sum(g.square().sum() for g in first), (x, weight, bias)))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
