@@ -8,6 +8,7 @@ import torch.nn.functional as torch_functional
 
 from manualnet import functional as F
 from manualnet import reference
+from manualnet.functional._multiply import multiplies
 from manualnet.functional.layers.max_pool2d import windows_of
 from manualnet.native import conv2d_tiles as native
 from manualnet.native import conv2d_weight, max_pool2d
@@ -144,11 +145,12 @@ def test_a_bad_number_spoils_what_it_meets_and_no_more(bad):
     x, weight, bias, g = _inputs(16, 32, 16, 16, 32, 3, (1, 1))
     x[3, 4, 7, 7] = weight[5, 3, 0, 0] = bad
     x, weight = x.requires_grad_(), weight.requires_grad_()
-    # In float32: of bfloat16 PyTorch multiplies the zeros of the border, too, where the processor has no such products.
-    wide = [t.detach().float().requires_grad_() for t in (x, weight)]
-    y, expected = F.conv2d(x, weight, bias, padding=1), torch_functional.conv2d(*wide, bias.float(), padding=1)
+    # In the type that is multiplied: of others PyTorch multiplies the zeros of the border, too.
+    dtype = torch.bfloat16 if multiplies(torch.bfloat16) else torch.float32
+    like = [t.detach().to(dtype).requires_grad_() for t in (x, weight)]
+    y, expected = F.conv2d(x, weight, bias, padding=1), torch_functional.conv2d(*like, bias.to(dtype), padding=1)
     assert torch.equal(y.isfinite(), expected.isfinite())
-    ours, theirs = torch.autograd.grad(y, [x, weight], g), torch.autograd.grad(expected, wide, g.float())
+    ours, theirs = torch.autograd.grad(y, [x, weight], g), torch.autograd.grad(expected, like, g.to(dtype))
     for a, b in zip(ours, theirs, strict=True):
         assert torch.equal(a.isfinite(), b.isfinite())
 
