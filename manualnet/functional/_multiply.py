@@ -83,7 +83,7 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
 
     As matrices they take up to four times as long in float32, and up to thirty times in half precision.
     """
-    if x.dim() == y.dim() == 2 and x.shape[1] == len(y) and x.dtype is y.dtype:
+    if x.dim() == y.dim() == 2 and x.shape[1] == len(y) and x.dtype is y.dtype and x.is_floating_point():
         if len(y) == 1:
             return x * y
         row, column = len(x) == 1, y.shape[1] == 1

@@ -172,6 +172,7 @@ def test_rows_and_columns_have_their_own_kernels(monkeypatch, x, y, way):
         (torch.ones(2, 1), torch.ones(2, 3)),
         (torch.ones(1, 3), torch.ones(1, 3)),
         (torch.ones(2, 1), torch.ones(1, 3).double()),
+        (torch.ones(2, 1).bool(), torch.ones(1, 3).bool()),
     ],
     ids=str,
 )
