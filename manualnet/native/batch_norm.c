@@ -143,7 +143,7 @@ static void gather(double *sums, const shape *s) {
         /* rounded there. */                                                                                           \
         const int keep = dx && ACTIVATION##_takes_long && sizeof(T) == sizeof(float);                                  \
         /* And where dx needs no sums, the first pass is all. */                                                       \
-        const int direct = dx && !training, again = dx && training;                                                    \
+        const int direct = dx && !training;                                                                            \
         SUMS(float *dz = keep ? (float *)dx + start : own; if (ACTIVATION##_takes_long)                                \
                  ACTIVATION##_dz_##T(dy + start, x + start, dz, centre, scale, shift, count, s->width),                \
              float centred = get_##T(x[i]) - centre[c];                                                                \
@@ -162,14 +162,16 @@ static void gather(double *sums, const shape *s) {
             lift[c] = d_mean ? (float)(d_mean[c] / m) : 0.0f;                                                          \
         }                                                                                                              \
         free(sums);                                                                                                    \
-        repeat(mean_dz, s);                                                                                            \
-        repeat(slope, s);                                                                                              \
-        repeat(lift, s);                                                                                               \
-        _Pragma("omp parallel num_threads(s->threads) if(again && s->threads > 1)") {                                  \
-            SHARE((again ? s->rows : 0))                                                                               \
-            for (long at = first * s->width; at < last * s->width; at += s->width)                                     \
-                ACTIVATION##_dx_##T(dy + at, x + at, dx + at, keep, centre, scale, shift, mean_dz, slope, lift,        \
-                                    s->width);                                                                         \
+        if (dx && !direct) {                                                                                           \
+            repeat(mean_dz, s);                                                                                        \
+            repeat(slope, s);                                                                                          \
+            repeat(lift, s);                                                                                           \
+            _Pragma("omp parallel num_threads(s->threads) if(s->threads > 1)") {                                       \
+                SHARE(s->rows)                                                                                         \
+                for (long at = first * s->width; at < last * s->width; at += s->width)                                 \
+                    ACTIVATION##_dx_##T(dy + at, x + at, dx + at, keep, centre, scale, shift, mean_dz, slope, lift,    \
+                                        s->width);                                                                     \
+            }                                                                                                          \
         }                                                                                                              \
         free(centre);                                                                                                  \
     }

@@ -58,7 +58,6 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, FEW = 16, SAMPLE = 64 };
     double sum1[MANY] = {0}, sum2[MANY] = {0};                                                                         \
     float down1[2 * LONG] = {0}, down2[2 * LONG] = {0};                                                                \
     STRETCH {                                                                                                          \
-        const long each = least(s->width, SHORT);                                                                      \
         FIRST;                                                                                                         \
         if (count > 1) {                                                                                               \
             if (USED) {                                                                                                \
@@ -72,18 +71,18 @@ enum { MOST = 2048, LONG = 128, SHORT = 512, MANY = 16, FEW = 16, SAMPLE = 64 };
                     sum2[i / s->width] += down2[i];                                                                    \
                     down1[i] = down2[i] = 0.0f;                                                                        \
                 }                                                                                                      \
-        }                                                                                                              \
-        for (long start = 0; start < length && count == 1; start += each) {                                            \
-            const long end = least(start + each, length);                                                              \
-            float add1 = 0.0f, add2 = 0.0f;                                                                            \
-            if (USED) {                                                                                                \
-                SUM(TERMS, USE)                                                                                        \
-            } else {                                                                                                   \
-                SUM(TERMS, )                                                                                           \
+        } else                                                                                                         \
+            for (long start = 0; start < length; start += SHORT) {                                                     \
+                const long end = least(start + SHORT, length);                                                         \
+                float add1 = 0.0f, add2 = 0.0f;                                                                        \
+                if (USED) {                                                                                            \
+                    SUM(TERMS, USE)                                                                                    \
+                } else {                                                                                               \
+                    SUM(TERMS, )                                                                                       \
+                }                                                                                                      \
+                *sum1 += add1;                                                                                         \
+                *sum2 += add2;                                                                                         \
             }                                                                                                          \
-            *sum1 += add1;                                                                                             \
-            *sum2 += add2;                                                                                             \
-        }                                                                                                              \
         if (USED) LAST;                                                                                                \
     }
 

@@ -57,6 +57,13 @@ static inline void lay_side_bfloat16(bfloat16 *x, floats v) {
     memcpy(x, &h, sizeof h);
 }
 
+// The largest so far and which it was, after another element of each: its place is k.
+static inline void take(floats *best, ints *which, floats v, ints k) {
+    const ints taken = (v > *best) | (v != v);
+    *best = (floats)((taken & (ints)v) | (~taken & (ints)*best));
+    *which = (taken & k) | (~taken & *which);
+}
+
 // Windows that share no element, without padding.
 static inline int apart(const shape *s) { return s->sh == s->kh && s->sw == s->kw && !s->ph && !s->pw; }
 
@@ -108,9 +115,7 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
                     for (long j = begin; j < end; j++)                                                                 \
                         for (int l = 0; l < PARTS; l++) {                                                              \
                             const floats v = side_##T(from + (i * s->w + j) * s->c + c + l * SIDE);                    \
-                            const ints take = (v > best[l]) | (v != v), k = (ints){0} + (int32_t)(i * s->kw + j);      \
-                            best[l] = (floats)((take & (ints)v) | (~take & (ints)best[l]));                            \
-                            which[l] = (take & k) | (~take & which[l]);                                                \
+                            take(best + l, which + l, v, (ints){0} + (int32_t)(i * s->kw + j));                        \
                         }                                                                                              \
                 for (int l = 0; l < PARTS; l++) {                                                                      \
                     lay_side_##T(y + to + l * SIDE, best[l]);                                                          \
@@ -129,10 +134,7 @@ static inline long element(const shape *s, long k) { return (k / s->kw * s->w + 
         for (int l = 0; l < SIDE; l++) best[l] = -INFINITY, which[l] = count, at[l] = l;                               \
         for (int i = 0; i < count; i += SIDE) {                                                                        \
             const int from = least(i, count - SIDE);                                                                   \
-            const floats v = side_##T(x + from);                                                                       \
-            const ints take = (v > best) | (v != v);                                                                   \
-            best = (floats)((take & (ints)v) | (~take & (ints)best));                                                  \
-            which = (take & (at + from)) | (~take & which);                                                            \
+            take(&best, &which, side_##T(x + from), at + from);                                                        \
         }                                                                                                              \
         float most = -INFINITY;                                                                                        \
         int first = count, nan = -1;                                                                                   \

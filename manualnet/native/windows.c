@@ -38,7 +38,7 @@ typedef struct {
 } shape;
 
 #define STAMP(T)                                                                                                       \
-    /* Summed along the rows of a window first, and then down its columns, of which all are a line by then. */         \
+    /* A row of windows is summed along the picture's width into a line, and the line added to all rows it covers. */  \
     static inline void picture_##T(const T *restrict x, float *restrict to, float *restrict line, float *restrict v,   \
                                    const shape *s, long c) {                                                           \
         const long length = s->width * c;                                                                              \

@@ -141,6 +141,8 @@ def test_the_kernels_of_groups_are_turned_round(settings, layout, dtype):
         ({"stride": (1, 2)}, False),
         ({"padding": (3, 1)}, False),
         ({"dtype": torch.float64}, False),
+        ({"dtype": torch.bfloat16}, True),
+        ({"dtype": torch.float16}, False),
         ({"channels": 8}, True),
         ({"channels": 9}, False),
         ({"channels": 16, "layout": torch.channels_last}, True),

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from manualnet import functional as F
+from manualnet.functional import _multiply as multiply
 from manualnet.functional.arithmetic import _products as products
 
 file = importlib.import_module("manualnet.functional.arithmetic.matmul")
@@ -134,16 +135,30 @@ def test_a_matrix_of_products_that_fits_no_batch_is_refused_as_pytorch_refuses_i
 
 
 @pytest.mark.parametrize(
-    ("x", "y"),
-    [((7,), (7,)), ((1, 7), (7, 1)), ((1, 7), (7, 2)), ((2, 7), (7, 1)), ((1, 7), (3, 7, 17)), ((3, 1, 7), (7, 1))],
+    ("x", "y", "multiplied", "dots"),
+    [
+        ((7,), (7,), False, 1),
+        ((1, 7), (7, 1), False, 1),
+        ((1, 7), (7, 2), False, 0),
+        ((2, 7), (7, 1), False, 0),
+        ((1, 7), (3, 7, 17), True, 0),
+        ((3, 1, 7), (7, 1), True, 0),
+    ],
 )
-def test_vectors_and_their_gradients(monkeypatch, x, y):
-    summed = []
+def test_vectors_are_no_matrices(monkeypatch, x, y, multiplied, dots):
+    """A dot product is one, and so is a matrix by a vector; gradients are products of a vector and a number."""
+    asked, summed = [], []
+    for module, name in ((multiply, "_matmul"), (torch, "matmul"), (torch, "dot")):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, f=function, n=name: asked.append(n) or f(*args))
     whole = products.sum_of_products
     monkeypatch.setattr(file, "sum_of_products", lambda *args: summed.append(args) or whole(*args))
     x, y = _pair((x, y), torch.float32)
     z = F.matmul(x, y)
     grads = torch.autograd.grad(z.sum(), (x, y))
+    monkeypatch.undo()
     theirs = torch.autograd.grad(torch.matmul(x, y).sum(), (x, y))
     torch.testing.assert_close(grads, theirs)
+    assert asked.count("dot") == dots
+    assert (asked.count("matmul") + asked.count("_matmul") > 0) == multiplied
     assert len(summed) == (x.dim() == 2 and y.dim() == 3)

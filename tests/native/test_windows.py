@@ -104,18 +104,23 @@ OVERLAPPING = {
 @pytest.mark.parametrize("layout", [LAYOUTS["contiguous"], LAYOUTS["channels last"]], ids=["planes", "channels last"])
 @pytest.mark.parametrize("counting", [(True, None), (False, None), (True, 7), (True, -3)], ids=str)
 def test_windows_that_overlap(monkeypatch, shape, threads, dtype, layout, counting):
-    ran = counted(monkeypatch, native, "stamp")
     size, *settings = shape
+    _check_stamp(monkeypatch, "avg_pool2d", size, (*settings, *counting), threads, dtype, layout)
+
+
+def _check_stamp(monkeypatch, name, size, settings, threads, dtype, layout):
+    """The gradient is compiled, lies as the pictures do, and is exact."""
+    ran = counted(monkeypatch, native, "stamp")
     x = normal(*size, dtype=dtype)
     x = (layout(x) if x.dim() == 4 else x).requires_grad_()
-    y = F.avg_pool2d(x, *settings, *counting)
+    y = getattr(F, name)(x, *settings)
     g = torch.empty_like(y).copy_(normal(*y.shape, seed=1))
     with using(threads):
         (ours,) = torch.autograd.grad(y, x, g)
     assert ran[0] is ours
     assert ours.stride() == x.stride()
     wide = x.detach().double().requires_grad_()
-    (exact,) = torch.autograd.grad(torch.nn.functional.avg_pool2d(wide, *settings, *counting), wide, g.double())
+    (exact,) = torch.autograd.grad(getattr(torch.nn.functional, name)(wide, *settings), wide, g.double())
     # Half precision is rounded once, after float32's own errors.
     unit = torch.finfo(dtype).eps / 2
     assert ((ours.double() - exact).abs() <= unit * exact.abs() + 1e-6 * exact.abs().max()).all()
@@ -136,20 +141,8 @@ UNEVEN = {
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("layout", [LAYOUTS["contiguous"], LAYOUTS["channels last"]], ids=["planes", "channels last"])
 def test_windows_about_equally_large(monkeypatch, shape, threads, dtype, layout):
-    ran = counted(monkeypatch, native, "stamp")
     size, pooled = shape
-    x = normal(*size, dtype=dtype)
-    x = (layout(x) if x.dim() == 4 else x).requires_grad_()
-    y = F.adaptive_avg_pool2d(x, pooled)
-    g = torch.empty_like(y).copy_(normal(*y.shape, seed=1))
-    with using(threads):
-        (ours,) = torch.autograd.grad(y, x, g)
-    assert ran[0] is ours
-    assert ours.stride() == x.stride()
-    wide = x.detach().double().requires_grad_()
-    (exact,) = torch.autograd.grad(torch.nn.functional.adaptive_avg_pool2d(wide, pooled), wide, g.double())
-    unit = torch.finfo(dtype).eps / 2
-    assert ((ours.double() - exact).abs() <= unit * exact.abs() + 1e-6 * exact.abs().max()).all()
+    _check_stamp(monkeypatch, "adaptive_avg_pool2d", size, (pooled,), threads, dtype, layout)
 
 
 def test_a_cotangent_of_another_layout():
