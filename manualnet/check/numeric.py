@@ -6,7 +6,7 @@ nothing. A kink at x itself shows in the second difference over h, and one of th
 difference over h²: both shrink with h where the function is smooth, and stay where it is not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -22,42 +22,44 @@ SCANNED = 64  # elements of an input that slopes are asked of at most
 
 def slope(f: Callable[[], float], x: Tensor, index: int) -> tuple[float, float]:
     """df/dx[index] and its estimated error; ``f`` reads ``x``, which is changed in place and put back."""
-    coarse, fine = (_central(values, h) for values, h in _around(f, x, index))
+    at = _around(f, x, index, (-4, -2, -1, 1, 2, 4))
+    coarse, fine = _central(at, 2), _central(at, 1)
     return coarse, abs(coarse - fine)
 
 
 def at_kink(f: Callable[[], float], x: Tensor, index: int) -> bool:
     """Whether a kink, a jump, or a kink of the slope lies at or beside x[index]."""
-    (far, h), (near, _) = _around(f, x, index)
-    slope = _central(far, h)
+    at = _around(f, x, index, (-4, -2, -1, 0, 1, 2, 4))
+    slope = _central(at, 2)
     scale = max(1.0, abs(slope))
-    if abs(slope - _central(near, h / 2)) > ROUGH * scale:
+    if abs(slope - _central(at, 1)) > ROUGH * scale:
         return True
-    bends = [(v[1] - 2 * v[0] + v[-1]) / s for v, s in ((far, h), (near, h / 2))]
-    if abs(bends[1] - bends[0] / 2) > ROUGH * scale:
+    far, near = ((at[k] - 2 * at[0] + at[-k]) / _width(k) for k in (2, 1))
+    if abs(near - far / 2) > ROUGH * scale:
         return True
-    jumps = [(v[2] - 2 * v[1] + 2 * v[-1] - v[-2]) / s**2 for v, s in ((far, h), (near, h / 2))]
-    return abs(jumps[1] - jumps[0] / 2) > ROUGH_SLOPE * max(scale, abs(far[0]))
+    far, near = ((at[2 * k] - 2 * at[k] + 2 * at[-k] - at[-2 * k]) / _width(k) ** 2 for k in (2, 1))
+    return abs(near - far / 2) > ROUGH_SLOPE * max(scale, abs(at[0]))
 
 
-def _around(f: Callable[[], float], x: Tensor, index: int) -> list[tuple[dict[int, float], float]]:
-    """f at x[index] + k h for k from -2 to 2, and h, at two step sizes."""
+def _around(f: Callable[[], float], x: Tensor, index: int, places: Iterable[int]) -> dict[int, float]:
+    """f at x[index] + k STEP / 2 for each k of ``places``."""
     element = view_of(x, index)
     kept = element.item()
-    found = []
+    at = {}
     with torch.no_grad():
-        for h in (STEP, STEP / 2):
-            values = {}
-            for k in (-2, -1, 0, 1, 2):
-                element.fill_(kept + k * h)
-                values[k] = f()
-            found.append((values, h))
+        for k in places:
+            element.fill_(kept + _width(k))
+            at[k] = f()
         element.fill_(kept)
-    return found
+    return at
 
 
-def _central(at: dict[int, float], h: float) -> float:
-    return (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
+def _central(at: dict[int, float], k: int) -> float:
+    return (8 * (at[k] - at[-k]) - (at[2 * k] - at[-2 * k])) / (12 * _width(k))
+
+
+def _width(k: int) -> float:
+    return k * (STEP / 2)
 
 
 def view_of(x: Tensor, index: int) -> Tensor:
