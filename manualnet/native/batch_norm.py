@@ -10,14 +10,14 @@ from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, dense, fits, threads_for, wide
-from manualnet.native.pixels import channels_last
+from manualnet.native.pixels import channels_last, is_channels_last
 
 
 def forward(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str = "none"
 ) -> tuple[Tensor, Tensor, Tensor] | None:
     """y, mean and variance, both in float32; None where another way must be gone."""
-    layout = _layout(x)
+    x, layout = _laid(x)
     kernel = _kernel(activation, layout, x.dtype)
     if kernel is None:
         return None
@@ -29,7 +29,7 @@ def evaluate(
     x: Tensor, mean, v, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str = "none"
 ) -> Tensor | None:
     """y with the statistics ``mean`` and ``v`` of each channel; None where another way must be gone."""
-    layout = _layout(x)
+    x, layout = _laid(x)
     kernel = _kernel(activation, layout, x.dtype)
     if kernel is None:
         return None
@@ -58,7 +58,7 @@ def backward(
 
     ``cotangents`` are those of mean and variance in training, None for zeros; without them both are constants.
     """
-    layout = _layout(x)
+    x, layout = _laid(x)
     kernel = _kernel(f"{activation}_backward", layout, x.dtype)
     if kernel is None:
         return None
@@ -129,14 +129,16 @@ def _narrow(weight: Tensor | None, bias: Tensor | None) -> bool:
     return first is not None and first.dtype is torch.bfloat16
 
 
-def _layout(x: Tensor) -> str | None:
-    """How a dense tensor on the CPU lies, of pictures with the channels innermost or each in its ``planes_``; None for
-    another."""
+def _laid(x: Tensor) -> tuple[Tensor, str | None]:
+    """A tensor on the CPU and how it lies: the channels innermost, or each in its ``planes_``; None for another.
+
+    A copy where it lies otherwise.
+    """
     if not fits(x) or x.numel() < _WORTH:
-        return None
-    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
-        return ""
-    return None if not x.is_contiguous() else "" if x.dim() == 2 else "planes_"
+        return x, None
+    if is_channels_last(x) or (x.dim() in (4, 5) and x.stride(1) == 1):
+        return channels_last(x), ""
+    return x.contiguous(), "" if x.dim() == 2 else "planes_"
 
 
 def _kernel(name: str, layout: str | None, dtype: torch.dtype):

@@ -1,4 +1,4 @@
-"""Pictures laid out with their channels innermost, or plane by plane, by ``pixels.c``."""
+"""Pictures and volumes laid out with their channels innermost, or plane by plane, by ``pixels.c``."""
 
 import torch
 from torch import Tensor
@@ -8,13 +8,21 @@ from manualnet.native.call import NAMES, call, fits, threads_for
 
 # Channels from which on it is faster than PyTorch's own copy, to pixels and back, those of a color, places and numbers.
 _MANY, _SOME, _COLORS, _PLACES, _WORTH = 1 << 5, 1 << 4, 3, 1 << 4, 1 << 14
+_INNERMOST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of axes
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether the channels of pictures or volumes lie innermost."""
+    layout = _INNERMOST.get(x.dim())
+    return layout is not None and x.is_contiguous(memory_format=layout)
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """The picture's channels innermost; a copy only where they are not."""
-    innermost = x.is_contiguous(memory_format=torch.channels_last)
-    y = _laid("pixels", x, torch.channels_last) if not innermost and x.shape[1] >= _MANY else None
-    return x.contiguous(memory_format=torch.channels_last) if y is None else y
+    """The channels of pictures or volumes innermost; a copy only where they are not."""
+    layout = _INNERMOST[x.dim()]
+    innermost = x.is_contiguous(memory_format=layout)
+    y = _laid("pixels", x, layout) if not innermost and x.shape[1] >= _MANY else None
+    return x.contiguous(memory_format=layout) if y is None else y
 
 
 def planes(x: Tensor) -> Tensor:
@@ -26,7 +34,7 @@ def planes(x: Tensor) -> Tensor:
 
 
 def _laid(name: str, x: Tensor, layout: torch.memory_format) -> Tensor | None:
-    other = torch.contiguous_format if layout is torch.channels_last else torch.channels_last
+    other = torch.channels_last if layout is torch.contiguous_format else torch.contiguous_format
     if x.numel() < _WORTH or x.shape[2:].numel() < _PLACES or not fits(x) or not x.is_contiguous(memory_format=other):
         return None
     kernel = getattr(load("numbers.h", "vectors.h", "pixels.c"), f"{name}_{NAMES[x.dtype]}", None)

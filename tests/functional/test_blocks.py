@@ -50,7 +50,7 @@ def _inputs(*shape, dtype=torch.float64):
 @pytest.fixture(params=["compiled", "formula"])
 def way(request, monkeypatch):
     if request.param == "formula":
-        monkeypatch.setattr(native, "_layout", lambda x: None)
+        monkeypatch.setattr(native, "_laid", lambda x: (x, None))
         monkeypatch.setattr(_batch_norm_fast, "applies", lambda x: False)
 
 

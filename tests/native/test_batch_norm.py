@@ -107,7 +107,7 @@ def ran(monkeypatch):
 
 def _formula(function, *args):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "_layout", lambda x: None)
+        patch.setattr(native, "_laid", lambda x: (x, None))
         patch.setattr(_batch_norm_fast, "applies", lambda x: False)
         return _run(function.apply, *args)
 
@@ -326,12 +326,8 @@ def _refused():
     return {
         "few": _pixels(x[:2, :2, :2, :2]),
         "few planes": x[:2, :2, :2, :2].contiguous(),
-        "a slice": x[:, :, 1:],
-        "a slice of pixels": _pixels(x)[:, :, 1:],
         "double": x.double(),
         "float16": x.half(),
-        "a transposed matrix": normal(64, 100).t(),
-        "a transposed signal": normal(10, 20, 24).mT,
     }
 
 
@@ -347,6 +343,33 @@ def test_others_go_another_way(ran, function, case):
     assert ran() == (0, 0)
     exact = _run(_pytorch(function), x.double(), [p.double() for p in parameters], torch.ones_like(x).double())
     torch.testing.assert_close(ours[0].double(), exact[0], rtol=1e-2, atol=1e-2)
+
+
+def _laid_otherwise():
+    x = normal(4, 24, 8, 8)
+    return {
+        "a slice": x[:, :, 1:],
+        "a slice of pixels": _pixels(x)[:, :, 1:],
+        "one picture for all": x[:1].expand(4, -1, -1, -1),
+        "a transposed matrix": normal(64, 100).t(),
+        "a transposed signal": normal(10, 20, 24).mT,
+        "a volume": normal(4, 24, 4, 4, 4).contiguous(memory_format=torch.channels_last_3d),
+        "a slice of a volume": normal(4, 24, 4, 4, 5)[..., 1:],
+    }
+
+
+LAID_OTHERWISE = _laid_otherwise()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("layout", LAID_OTHERWISE)
+def test_whatever_lies_otherwise_is_laid_anew(ran, function, dtype, layout):
+    x = LAID_OTHERWISE[layout].to(dtype)
+    _compare(function, x, normal(*x.shape, seed=1, dtype=dtype))
+    assert ran() == (1, 1)
+    y = function.apply(x, None, None, 1e-5)[0]
+    assert y.stride() == torch.nn.functional.batch_norm(x, None, None, training=True).stride()
 
 
 def _statistics(dtype=torch.float32):

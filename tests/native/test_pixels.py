@@ -52,6 +52,17 @@ def test_and_back(ran, dtype, shape, threads):
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("channels", [64, 33])
+def test_volumes(ran, dtype, channels):
+    x = normal(2, channels, 3, 4, 5, dtype=dtype)
+    y = native.channels_last(x)
+    assert y.is_contiguous(memory_format=torch.channels_last_3d)
+    assert torch.equal(y, x)
+    assert len(ran) == 1
+    assert native.channels_last(y) is y
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 def test_bits_are_kept(ran, dtype):
     x = torch.tensor([float("nan"), -float("nan"), float("inf"), -0.0, 1e-45, 1.0, 3.0, 1e-40]).to(dtype)
     x = x.repeat(64).view(1, 32, 4, 4)

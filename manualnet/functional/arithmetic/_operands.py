@@ -19,9 +19,9 @@ def like(operand: Tensor | Number | None) -> Like | None:
     return (operand.shape, operand.dtype) if isinstance(operand, Tensor) else None
 
 
-def gradient(grad: Tensor, like: Like) -> Tensor:
+def gradient(grad: Tensor, form: Like) -> Tensor:
     """``grad`` summed over what broadcasting stretched, in the operand's type."""
-    shape, dtype = like
+    shape, dtype = form
     return cast(sum_to(grad, shape), dtype)
 
 
@@ -33,16 +33,16 @@ def tangent(shape: torch.Size, *terms: Tensor | None) -> Tensor:
     return first.expand(shape)
 
 
-def times(grad: Tensor, factor: Tensor | Number, like: Like) -> Tensor:
-    """grad · factor as a gradient of ``like``, rounded once: what is still to be summed is kept wide."""
+def times(grad: Tensor, factor: Tensor | Number, form: Like) -> Tensor:
+    """grad · factor as a gradient of that form, rounded once: what is still to be summed is kept wide."""
     if isinstance(factor, int) and abs(factor) == 1:
-        grad = gradient(grad, like)
+        grad = gradient(grad, form)
         return grad if factor == 1 else -grad
-    shape, dtype = like
+    shape, dtype = form
     if grad.shape != shape:
         if isinstance(factor, Tensor) and plain(grad, factor):
             sums = product_sums(grad, factor, shape)
             if sums is not None:
                 return cast(sums, dtype)
         (grad,) = widen(grad)
-    return gradient(grad * factor, like)
+    return gradient(grad * factor, form)
