@@ -10,7 +10,7 @@ from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, dense, fits, threads_for, wide
-from manualnet.native.pixels import channels_last, is_channels_last
+from manualnet.native.pixels import channels_last, suggested
 
 
 def forward(
@@ -136,9 +136,9 @@ def _laid(x: Tensor) -> tuple[Tensor, str | None]:
     """
     if not fits(x) or x.numel() < _WORTH:
         return x, None
-    if is_channels_last(x) or (x.dim() in (4, 5) and x.stride(1) == 1):
-        return channels_last(x), ""
-    return x.contiguous(), "" if x.dim() == 2 else "planes_"
+    layout = suggested(x)
+    innermost = x.dim() == 2 or layout is not torch.contiguous_format
+    return x.contiguous(memory_format=layout), "" if innermost else "planes_"
 
 
 def _kernel(name: str, layout: str | None, dtype: torch.dtype):

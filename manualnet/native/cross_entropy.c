@@ -5,7 +5,10 @@
 // over the classes. The likelihood: -w g at y, and 0 elsewhere. An ignored target has 0. No weights stand for ones.
 
 typedef struct {
-    long n, c, p, ignored, mean, step; // step: from a target's cotangent to the next, 0 or 1
+    long n, c, p;
+    long apart; // from a picture's scores to the next's
+    long ignored, mean;
+    long step; // from a target's cotangent to the next, 0 or 1
     double smoothing;
 } shape;
 
@@ -75,17 +78,17 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
             for (long block = first; block < last; block++) {                                                          \
                 const long i = block / blocks, from = block % blocks * many;                                           \
                 const long count = least(many, p - from);                                                              \
-                const T *scores = x + (turned ? from * s->c : i * s->c * p + from);                                    \
-                const long apart = turned ? PLACES : p;                                                                \
+                const T *scores = x + (turned ? from * s->apart : i * s->apart + from);                                \
+                const long between = turned ? PLACES : p;                                                              \
                 float most[PLACES], sum[PLACES];                                                                       \
                 double lack[PLACES];                                                                                   \
                 if (turned) {                                                                                          \
-                    turn_##T(scores, own, count, s->c);                                                                \
+                    turn_##T(scores, own, count, s->c, s->apart);                                                      \
                     scores = own;                                                                                      \
                 }                                                                                                      \
                 if (p > 1) {                                                                                           \
-                    sums_##T(scores, most, sum, count, s->c, apart);                                                   \
-                    if (even > 0.0) lacks_##T(scores, weight, most, lack, count, s->c, apart);                         \
+                    sums_##T(scores, most, sum, count, s->c, between);                                                 \
+                    if (even > 0.0) lacks_##T(scores, weight, most, lack, count, s->c, between);                       \
                 } else {                                                                                               \
                                                                                                                        \
                     sum[0] = (float)exps_##T(scores, row, most, s->c);                                                 \
@@ -95,7 +98,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
                     const long place = i * p + from + b, class = y[place];                                             \
                     double loss = 0.0;                                                                                 \
                     if (class != s->ignored) {                                                                         \
-                        const double rest = log(sum[b]), own_lack = most[b] - get_##T(scores[class * apart + b]);      \
+                        const double rest = log(sum[b]), own_lack = most[b] - get_##T(scores[class * between + b]);    \
                         loss = right * weight_of(weight, class) * (own_lack + rest);                                   \
                         if (even > 0.0) loss += even * (lack[b] + weights * rest);                                     \
                     }                                                                                                  \
@@ -159,6 +162,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
             for (long block = first; block < last; block++) {                                                          \
                 const long i = block / blocks, from = block % blocks * many;                                           \
                 const long count = least(many, p - from);                                                              \
+                const T *scores = x + (turned ? from * s->apart : i * s->apart + from);                                \
                 const long at = turned ? from * s->c : i * s->c * p + from;                                            \
                 float all[PLACES], g[PLACES];                                                                          \
                 int32_t target[PLACES]; /* below 0 if ignored */                                                       \
@@ -170,15 +174,15 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
                     g[b] = (float)(grad_out[place * s->step] / total);                                                 \
                 }                                                                                                      \
                 if (turned) {                                                                                          \
-                    turn_##T(x + at, own, count, s->c);                                                                \
+                    turn_##T(scores, own, count, s->c, s->apart);                                                      \
                     places_##T(own, result, weight, target, all, g, even, right, count, s->c, PLACES);                 \
                     turn_back_##T(result, dx + at, count, s->c);                                                       \
                 } else if (p > 1)                                                                                      \
-                    places_##T(x + at, dx + at, weight, target, all, g, even, right, count, s->c, p);                  \
+                    places_##T(scores, dx + at, weight, target, all, g, even, right, count, s->c, p);                  \
                 else if (target[0] < 0)                                                                                \
                     memset(dx + at, 0, s->c * sizeof(T));                                                              \
                 else                                                                                                   \
-                    row_##T(x + at, dx + at, row, weight, target[0], all[0], even, right, g[0], s->c);                 \
+                    row_##T(scores, dx + at, row, weight, target[0], all[0], even, right, g[0], s->c);                 \
             }                                                                                                          \
             free(row);                                                                                                 \
         }                                                                                                              \
@@ -193,7 +197,7 @@ static double divisor(const int64_t *y, const float *weight, const shape *s, lon
             for (long i = first; i < last; i++) {                                                                      \
                 const long class = y[i], kept = class != s->ignored;                                                   \
                 const int there = class >= 0 && class < s->c;                                                          \
-                const long row = s->p == 1 ? i * s->c : i / s->p * s->c * s->p + i % s->p;                             \
+                const long row = s->p == 1 ? i * s->apart : i / s->p * s->apart + i % s->p;                            \
                 const float loss = kept && there ? -weight_of(weight, class) * get_##T(x[row + class * s->p]) : 0.0f;  \
                 wrong |= kept && !there;                                                                               \
                 if (s->step)                                                                                           \

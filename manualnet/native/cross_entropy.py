@@ -13,7 +13,7 @@ _WORTH, _MANY = 1 << 7, 1 << 12
 
 
 class _Shape(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_long) for name in ("n", "c", "p", "ignored", "mean", "step")]
+    _fields_ = [(name, ctypes.c_long) for name in ("n", "c", "p", "apart", "ignored", "mean", "step")]
     _fields_ += [("smoothing", ctypes.c_double)]
 
 
@@ -21,11 +21,10 @@ def cross_entropy(
     x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float
 ) -> Tensor | None:
     """The loss in float32, of scores (N, C, …) and targets (N, …); None where another way must be gone."""
-    if x.numel() < _WORTH or not fits(x):
+    library = _library() if x.numel() >= _WORTH and fits(x) else None
+    if library is None:
         return None
-    sizes, library = sizes_of(x), _library()
-    if sizes is None or library is None:
-        return None
+    x, sizes = _placed(x)
     loss = torch.empty(target.shape if reduction == "none" else ())
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
     kernel = getattr(library, f"cross_entropy_{NAMES[x.dtype]}")
@@ -44,11 +43,10 @@ def cross_entropy_backward(
     smoothing: float,
 ) -> Tensor | None:
     """(p Σ q − q) g for scores (N, C, …) and targets (N, …); None where another way must be gone."""
-    if x.numel() < _WORTH or not fits(x):
+    kernel = _backward("cross_entropy", x.dtype) if x.numel() >= _WORTH and fits(x) else None
+    if kernel is None:
         return None
-    sizes, kernel = sizes_of(x), _backward("cross_entropy", x.dtype)
-    if sizes is None or kernel is None:
-        return None
+    x, sizes = _placed(x)
     grad_x = torch.empty_like(x)
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
     tensors = target.contiguous(), grad_x, wide(grad_out), wide(weight)
@@ -64,7 +62,8 @@ def worth(x: Tensor) -> bool:
 
 def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor | None:
     """-w x at the target in float32, of (N, C, …) and targets (N, …); None where another way must be gone."""
-    sizes, kernel = sizes_of(x), getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
+    # A few scores are looked up: that is not worth a copy of all.
+    sizes, kernel = _sizes_apart(x), getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
         return None
     loss = torch.empty(target.shape if reduction == "none" else ())
@@ -89,14 +88,37 @@ def nll_backward(
     if kernel is None:
         return None
     grad_x = grad_out.new_empty(shape)
-    sizes = _Shape(*_split(shape), ignore_index, reduction == "mean", reduction == "none", 0.0)
+    sizes = _Shape(*_apart(*_split(shape)), ignore_index, reduction == "mean", reduction == "none", 0.0)
     tensors = target.contiguous(), grad_x, wide(grad_out), wide(weight)
     call(kernel, *tensors, ctypes.byref(sizes), threads_for(shape.numel()))
     return grad_x
 
 
-def sizes_of(x: Tensor) -> tuple[int, int, int] | None:
-    """The scores as an array (n, c, p) whose places come in the targets' order; None where they do not lie like one."""
+def as_array(x: Tensor) -> tuple[Tensor, tuple[int, int, int]]:
+    """The scores as an array (n, c, p), its places in the targets' order; a copy where they do not lie like one."""
+    sizes = _sizes_of(x)
+    return (x.contiguous(), _split(x.shape)) if sizes is None else (x, sizes)
+
+
+def _placed(x: Tensor) -> tuple[Tensor, tuple[int, int, int, int]]:
+    """The same, with how far pictures are apart: a part of them need not be copied."""
+    sizes = _sizes_apart(x)
+    return (x.contiguous(), _apart(*_split(x.shape))) if sizes is None else (x, sizes)
+
+
+def _sizes_apart(x: Tensor) -> tuple[int, int, int, int] | None:
+    sizes = _sizes_of(x)
+    if sizes is not None:
+        return _apart(*sizes)
+    n, c, p = _split(x.shape)
+    return (n, c, p, x.stride(0)) if x.dim() > 1 and x.stride(0) > c * p and x[0].is_contiguous() else None
+
+
+def _apart(n: int, c: int, p: int) -> tuple[int, int, int, int]:
+    return n, c, p, c * p
+
+
+def _sizes_of(x: Tensor) -> tuple[int, int, int] | None:
     return along(x, min(1, x.dim() - 1), ordered=True)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, layout_of, numbers, threads_for
+from manualnet.native.pixels import suggested
 from manualnet.native.windows import Pair, Windows
 
 # Elements from which on compiled code pays, and those of a window up to which; of one that is all of a plane, or where
@@ -29,13 +30,16 @@ def _make_sense(windows: Windows, vectors: bool) -> bool:
 def max_pool2d(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor] | None:
     """The largest element of every window, and its place in the window, row by row, as a byte.
 
-    None where another way must be gone: for others than dense pictures on the CPU, with windows of some elements, at
+    None where another way must be gone: for others than pictures on the CPU, with windows of some elements, at
     least one of them within the picture.
     """
-    layout = layout_of(x) if fits(x) and x.dim() == 4 and x.numel() >= _WORTH else None
-    vectors = layout is torch.channels_last and x.shape[1] % _VECTOR == 0
-    if layout is None or not _make_sense(windows, vectors) or _library() is None:
+    if not fits(x) or x.dim() != 4 or x.numel() < _WORTH:
         return None
+    layout = layout_of(x) or suggested(x)
+    vectors = layout is torch.channels_last and x.shape[1] % _VECTOR == 0
+    if not _make_sense(windows, vectors) or _library() is None:
+        return None
+    x = x.contiguous(memory_format=layout)
     y = torch.empty((*x.shape[:2], *windows.out), dtype=x.dtype, memory_format=layout)
     place = torch.empty_like(y, dtype=torch.uint8)
     _run("max_pool2d", (x, y, place), x.shape, windows, layout)

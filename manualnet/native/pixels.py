@@ -17,6 +17,12 @@ def is_channels_last(x: Tensor) -> bool:
     return layout is not None and x.is_contiguous(memory_format=layout)
 
 
+def suggested(x: Tensor) -> torch.memory_format:
+    """How PyTorch lays out what it makes of pictures or volumes, also of those that lie with gaps."""
+    innermost = is_channels_last(x) or (x.dim() in _INNERMOST and x.stride(1) == 1)
+    return _INNERMOST[x.dim()] if innermost else torch.contiguous_format
+
+
 def channels_last(x: Tensor) -> Tensor:
     """The channels of pictures or volumes innermost; a copy only where they are not."""
     layout = _INNERMOST[x.dim()]

@@ -120,8 +120,8 @@ static inline float share_of(float t, float weight, smoothed s) { return weight 
                 const T *scores = x + at, *target = t + at;                                                            \
                 known_##T known;                                                                                       \
                 if (turned) {                                                                                          \
-                    turn_##T(scores, own_x, count, s->c);                                                              \
-                    turn_##T(target, own_t, count, s->c);                                                              \
+                    turn_##T(scores, own_x, count, s->c, s->c);                                                        \
+                    turn_##T(target, own_t, count, s->c, s->c);                                                        \
                     scores = own_x, target = own_t;                                                                    \
                 }                                                                                                      \
                 know_##T(&known, scores, target, row, weight, how, count, s->c, apart);                                \

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, laid_like, threads_for, wide
-from manualnet.native.cross_entropy import sizes_of
+from manualnet.native.cross_entropy import as_array
 
 # Scores below which a call is over before a compiled path pays.
 _WORTH = 1 << 7
@@ -20,9 +20,9 @@ class _Shape(ctypes.Structure):
 
 def cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float) -> Tensor | None:
     """The loss in float32, of scores and probabilities (N, C, …); None where another way must be gone."""
-    sizes = _sizes_if_compiled(x, target, weight)
-    if sizes is None:
+    if not _compiled(x, target, weight):
         return None
+    x, sizes = as_array(x)
     places = x.shape[:1] + x.shape[2:] if x.dim() > 1 else ()
     loss = torch.empty(places if reduction == "none" else ())
     _run(sizes, x, target, weight, reduction, smoothing, loss=loss)
@@ -33,19 +33,17 @@ def cross_entropy_backward(
     grad_out: Tensor, x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
 ) -> Tensor | None:
     """(p Σ q − q) g for scores and probabilities (N, C, …); None where another way must be gone."""
-    sizes = _sizes_if_compiled(x, target, weight)
-    if sizes is None:
+    if not _compiled(x, target, weight):
         return None
+    x, sizes = as_array(x)
     grad_x = torch.empty_like(x)
     _run(sizes, x, target, weight, reduction, smoothing, grad_out, grad_x)
     return grad_x
 
 
-def _sizes_if_compiled(x: Tensor, target: Tensor, weight: Tensor | None) -> tuple[int, int, int] | None:
+def _compiled(x: Tensor, target: Tensor, weight: Tensor | None) -> bool:
     given = (target,) if weight is None else (target, weight)
-    if x.numel() < _WORTH or not fits(x) or any(t.dtype is not x.dtype for t in given) or _library() is None:
-        return None
-    return sizes_of(x)
+    return x.numel() >= _WORTH and fits(x) and all(t.dtype is x.dtype for t in given) and _library() is not None
 
 
 def _run(sizes, x, target, weight, reduction, smoothing, grad_out=None, grad_x=None, loss=None) -> None:

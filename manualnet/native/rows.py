@@ -1,4 +1,4 @@
-"""What depends on all of a row, along a last axis that lies together in memory, by ``rows.c``."""
+"""What depends on all of a row, along the last axis, by ``rows.c``; what has gaps is copied without them."""
 
 from typing import Any
 
@@ -6,26 +6,25 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, fits, threads_for
+from manualnet.native.call import NAMES, call, dense, fits, threads_for
 
 # Elements below which a call is over before a compiled path pays.
 _WORTH = 1 << 8
 
 
 def applies(*tensors: Tensor) -> bool:
-    """On the CPU, of one type and shape, without gaps."""
+    """On the CPU, of one type and shape."""
     first = tensors[0]
     return (
         fits(first)
         and first.numel() >= _WORTH
-        and first.is_contiguous()
-        and all(t.dtype == first.dtype and t.shape == first.shape and t.is_contiguous() for t in tensors[1:])
+        and all(t.dtype == first.dtype and t.shape == first.shape for t in tensors[1:])
         and _library() is not None
     )
 
 
 def hinge(scores: Tensor, target: Tensor, margin: float) -> Tensor:
-    """Every row's Σ max(0, s_j - s_y + margin) over j ≠ y, in float32; ``target`` is contiguous."""
+    """Every row's Σ max(0, s_j - s_y + margin) over j ≠ y, in float32."""
     losses = scores.new_empty(target.shape, dtype=torch.float32)
     _run("hinge", scores, target, losses, settings=(float(margin),))
     return losses
@@ -33,7 +32,7 @@ def hinge(scores: Tensor, target: Tensor, margin: float) -> Tensor:
 
 def hinge_backward(scores: Tensor, target: Tensor, each: Tensor, margin: float) -> Tensor:
     """Its gradient for the cotangents ``each``, one number or one a row, in float32."""
-    grad_x, each = torch.empty_like(scores), each.contiguous()
+    grad_x = torch.empty(scores.shape, dtype=scores.dtype)
     _run("hinge_backward", scores, target, each, grad_x, settings=(float(margin),), step=(each.dim(),))
     return grad_x
 
@@ -49,8 +48,8 @@ def triplet_backward(
     a: Tensor, p: Tensor, n: Tensor, each: Tensor, margin: float, needs: tuple[bool, ...]
 ) -> list[Tensor | None]:
     """Its gradients as far as they are needed, for the cotangents ``each``, one number or one a row, in float32."""
-    grads = [torch.empty_like(t) if needed else None for t, needed in zip((a, p, n), needs, strict=True)]
-    _run("triplet_backward", a, p, n, each.contiguous(), *grads, settings=(float(margin),), step=(each.dim(),))
+    grads = [torch.empty(a.shape, dtype=a.dtype) if needed else None for needed in needs]
+    _run("triplet_backward", a, p, n, each, *grads, settings=(float(margin),), step=(each.dim(),))
     return grads
 
 
@@ -59,7 +58,7 @@ def _run(name: str, *tensors: Tensor | None, settings: tuple = (), step: tuple =
     columns = first.shape[-1]
     sizes = first.numel() // columns, columns
     kernel = getattr(_library(), f"{name}_{NAMES[first.dtype]}")
-    call(kernel, *tensors, *settings, *sizes, *step, threads_for(first.numel()))
+    call(kernel, *map(dense, tensors), *settings, *sizes, *step, threads_for(first.numel()))
 
 
 def _library():

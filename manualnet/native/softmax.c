@@ -58,8 +58,8 @@ static inline float log_softmax_slope(float g, float y, float sum) { return g - 
                 const long from = block % blocks * many, count = least(many, places - from);                           \
                 const long at = turned ? from * c : block / blocks * c * p + from;                                     \
                 if (turned) {                                                                                          \
-                    turn_##T(g + at, own_g, count, c);                                                                 \
-                    turn_##T(y + at, own_y, count, c);                                                                 \
+                    turn_##T(g + at, own_g, count, c, c);                                                              \
+                    turn_##T(y + at, own_y, count, c, c);                                                              \
                     NAME##_places_##T(own_g, own_y, own_dx, count, c, PLACES);                                         \
                     turn_back_##T(own_dx, dx + at, count, c);                                                          \
                 } else if (p > 1)                                                                                      \

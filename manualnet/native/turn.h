@@ -18,9 +18,10 @@ VECTORS(float)
 VECTORS(bfloat16)
 
 #define TURN(T)                                                                                                        \
-    static inline void turn_##T(const T *restrict rows, T *restrict columns, long count, long c) {                     \
+    /* Rows that lie `apart`. */                                                                                       \
+    static inline void turn_##T(const T *restrict rows, T *restrict columns, long count, long c, long apart) {         \
         for (long b = 0; b < count; b++)                                                                               \
-            for (long j = 0; j < c; j++) columns[j * PLACES + b] = rows[b * c + j];                                    \
+            for (long j = 0; j < c; j++) columns[j * PLACES + b] = rows[b * apart + j];                                \
     }                                                                                                                  \
                                                                                                                        \
     static inline void turn_back_##T(const T *restrict columns, T *restrict rows, long count, long c) {                \

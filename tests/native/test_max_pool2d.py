@@ -218,7 +218,6 @@ def _refused():
     x = _pictures(4, 16, 10, 12, torch.float32)
     return {
         "few": (x[:1, :, :2, :2].contiguous(memory_format=torch.channels_last), {}),
-        "a slice": (x[:, :, :, 1:], {}),
         "double": (x.double(), {}),
         "float16": (x.half(), {}),
         "dilation": (x, {"dilation": 2}),
@@ -227,6 +226,39 @@ def _refused():
 
 
 REFUSED = _refused()
+
+
+def _with_gaps():
+    x = normal(4, 32, 10, 13)
+    return {
+        "a slice of planes": x[:, :, :, 1:],
+        "half of the planes": x[:, :16],
+        "a slice of pixels": x.contiguous(memory_format=torch.channels_last)[:, :, :, 1:],
+        "half of the channels": x.contiguous(memory_format=torch.channels_last)[:, 16:],
+        "rows for columns": x.mT,
+        "one picture for all": x[:1].expand(4, -1, -1, -1),
+    }
+
+
+WITH_GAPS = _with_gaps()
+
+
+@pytest.mark.parametrize("settings", [(2,), (3, 2, 1)], ids=["side by side", "overlapping"])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("layout", WITH_GAPS)
+def test_pictures_with_gaps_are_laid_anew(ran, dtype, layout, settings):
+    x = WITH_GAPS[layout].to(dtype)
+
+    def whole(y):
+        """Cotangents whose sums are exact."""
+        return (8 * normal(*y.shape, seed=1)).round().to(dtype)
+
+    ours, theirs = (
+        _run(lambda t, _, f=f: f(t, *settings), x, None, whole) for f in (F.max_pool2d, torch.nn.functional.max_pool2d)
+    )
+    assert ran() == (1, 1)
+    assert ours[0].stride() == theirs[0].stride()
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -85,9 +85,28 @@ def test_triplet_loss(monkeypatch, shape, dtype, reduction):
     _assert_close(ours, exact, dtype, terms=shape[1])
 
 
-def test_a_target_with_gaps_is_left_to_the_formula(monkeypatch):
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_scores_and_targets_with_gaps(monkeypatch, reduction):
     ran = [counted(monkeypatch, rows, name) for name in ("hinge", "hinge_backward")]
-    x, target = normal(60, 10), _classes(60, 10).repeat_interleave(2)[::2]
-    ours, expected = (_results(lambda v, t=t: F.hinge_loss(v, t), x) for t in (target, target.contiguous()))
-    torch.testing.assert_close(ours, expected)
-    assert [len(runs) for runs in ran] == [1, 1]
+    x, target = normal(60, 10), _classes(60, 10)
+    expected = _results(lambda v: F.hinge_loss(v, target, reduction=reduction), x)
+    for scores in (normal(60, 20)[:, 10:].copy_(x), x.t().contiguous().t(), normal(120, 10)[::2].copy_(x)):
+        for y in (target, target.repeat_interleave(2)[::2]):
+            ours = _results(lambda v, y=y: F.hinge_loss(v, y, reduction=reduction), scores)
+            torch.testing.assert_close(ours, expected, rtol=0, atol=0)
+    assert [len(runs) for runs in ran] == [7, 7]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_triplets_with_gaps(monkeypatch, reduction):
+    ran = [counted(monkeypatch, rows, name) for name in ("triplet", "triplet_backward")]
+
+    def loss(*v):
+        return F.triplet_loss(*v, 0.25, reduction)
+
+    tensors = [normal(60, 10, seed=seed) for seed in range(3)]
+    expected = _results(loss, *tensors)
+    a, p, n = tensors
+    laid = normal(60, 20)[:, 10:].copy_(a), p.t().contiguous().t(), normal(120, 10)[::2].copy_(n)
+    torch.testing.assert_close(_results(loss, *laid), expected, rtol=0, atol=0)
+    assert [len(runs) for runs in ran] == [2, 2]

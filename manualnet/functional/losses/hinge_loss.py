@@ -69,7 +69,7 @@ class HingeLoss(Function):
 
 
 def _in_rows(scores: Tensor, target: Tensor) -> bool:
-    return rows.applies(scores) and target.is_contiguous() and plain(scores, target)
+    return rows.applies(scores) and plain(scores, target)
 
 
 def hinge_loss(scores: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
