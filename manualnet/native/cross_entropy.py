@@ -8,8 +8,9 @@ from torch import Tensor
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, along, call, fits, threads_for, wide
 
-# Scores below which a call is over before a compiled path pays, and below which PyTorch's likelihood is as fast.
-_WORTH, _MANY = 1 << 7, 1 << 12
+# Scores below which a call is over before a compiled path pays, and below which PyTorch's likelihood is as fast, and
+# targets up to which it looks up scores of float32 that lie together as fast.
+_WORTH, _MANY, _LOOKED_UP = 1 << 7, 1 << 12, 1 << 14
 
 
 class _Shape(ctypes.Structure):
@@ -55,9 +56,11 @@ def cross_entropy_backward(
     return grad_x
 
 
-def worth(x: Tensor) -> bool:
+def worth(x: Tensor, target: Tensor) -> bool:
     """Whether :func:`nll_loss` is for so many: of fewer, PyTorch's is as fast."""
-    return x.numel() >= _MANY and fits(x)
+    if x.numel() < _MANY or not fits(x):
+        return False
+    return target.numel() > _LOOKED_UP or x.dtype is not torch.float32 or not x.is_contiguous()
 
 
 def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor | None:

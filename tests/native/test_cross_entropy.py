@@ -177,6 +177,26 @@ def test_targets_and_scores_with_gaps(ran, name):
 def worth(monkeypatch):
     """Small likelihoods are compiled too."""
     monkeypatch.setattr(native, "_MANY", 0)
+    monkeypatch.setattr(native, "_LOOKED_UP", 0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets", "compiled"),
+    [
+        (normal(16384, 2), 16384, False),
+        (normal(16385, 2), 16385, True),
+        (normal(2048, 4, dtype=torch.bfloat16)[::2], 1024, True),
+        (normal(2048, 4)[::2], 1024, True),
+        (normal(1000, 4)[::2], 500, False),
+        (normal(20000, 2, dtype=torch.float64), 20000, False),
+    ],
+    ids=["few", "more", "half precision", "with gaps", "few with gaps", "double"],
+)
+def test_a_few_likelihoods_are_looked_up_by_pytorch(monkeypatch, scores, targets, compiled):
+    ran = counted(monkeypatch, native, "nll_loss")
+    target = torch.zeros(targets, dtype=torch.int64)
+    torch.testing.assert_close(F.nll_loss(scores, target), torch.nn.functional.nll_loss(scores, target))
+    assert bool(ran) == compiled
 
 
 SLICES = {
@@ -232,6 +252,7 @@ def test_the_loss(monkeypatch, name, reduction, dtype, weighted, shape, threads)
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
 def test_a_loss_that_is_compiled_is_not_computed_again(monkeypatch, name):
     monkeypatch.setattr(native, "_MANY", 0)
+    monkeypatch.setattr(native, "_LOOKED_UP", 0)
     monkeypatch.setattr(native, name, lambda *args: torch.tensor(123.0))
     assert getattr(F, name)(normal(100, 10), _target((100, 10))) == 123
 

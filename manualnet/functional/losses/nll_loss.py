@@ -25,7 +25,7 @@ class NllLoss(Function):
 
     @staticmethod
     def forward(x, target, weight, ignore_index, reduction):
-        compiled = native.worth(x) and plain(x, target, weight)
+        compiled = native.worth(x, target) and plain(x, target, weight)
         loss = native.nll_loss(x, target, weight, ignore_index, reduction) if compiled else None
         if loss is None:
             wide, wide_weight = widen(x, weight)
