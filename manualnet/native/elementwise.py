@@ -42,21 +42,19 @@ def run(expression: Expression, arguments: tuple) -> Tensor | None:
 def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | None:
     """What is computed from the arguments: arrays of one type, and numbers.
 
-    The first is an array; where others do not lie as it does, or spread to its shape, they are laid out anew, and so
-    is the first if it has gaps that are not evenly apart. A number may be a tensor without dimensions. One function
-    for all of it, because from a cold start, as in a step of training, each call in Python takes as long as a
-    thousand elements.
+    The first is an array, the model of the result; where others do not lie as it does, or spread to its shape, they are
+    laid out anew, and so is the first if it has gaps that are not evenly apart. A number may be a tensor without
+    dimensions. One function for all of it, because from a cold start, as in a step of training, each call in Python
+    takes as long as a thousand elements.
     """
-    first, runs = arguments[0], None
-    contiguous = first.is_contiguous()
-    if not contiguous and not without_gaps(first):
-        runs = _runs(first)
-        if runs is None:
-            first = _without_gaps(arguments)
-            contiguous = first.is_contiguous()
-    dtype, shape = first.dtype, first.shape
-    addresses, numbers, arrays, kept, steps = [first.data_ptr()], [], [True], [], [*(runs or ())[1:]]
-    for a in arguments[1:]:
+    model, runs = arguments[0], None
+    contiguous = model.is_contiguous()
+    if not contiguous and not without_gaps(model):
+        model, runs, arguments = _modelled(*arguments)
+        contiguous = model.is_contiguous()
+    dtype, shape = model.dtype, model.shape
+    addresses, numbers, arrays, kept, steps = [], [], [], [], []
+    for a in arguments:
         array = isinstance(a, Tensor) and (a.dim() > 0 or a.shape == shape)
         arrays.append(array)
         if not array:
@@ -65,10 +63,10 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
         if a.dtype is not dtype or not (a.shape == shape or _spreads(a.shape, shape)):
             return None
         if runs is not None:
-            a, step = _in_runs(a, shape, runs[0])
+            a, step = _in_runs(a, shape, runs)
             steps.append(step)
-        elif a.shape != shape or (not a.is_contiguous() if contiguous else a.stride() != first.stride()):
-            a = torch.empty_like(first).copy_(a)
+        elif a.shape != shape or (not a.is_contiguous() if contiguous else a.stride() != model.stride()):
+            a = torch.empty_like(model).copy_(a)
         kept.append(a)
         addresses.append(a.data_ptr())
     kernel = _kernel(kind, expression, tuple(arrays), dtype)
@@ -77,22 +75,30 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
     if kind.number:
         out = torch.empty((), dtype=torch.float32)
     else:
-        out = torch.empty_like(first) if runs is None else torch.empty(shape, dtype=dtype)
+        out = torch.empty_like(model) if runs is None else torch.empty(shape, dtype=dtype)
     constants = (ctypes.c_double * len(numbers))(*numbers) if numbers else None
-    count, width, gaps = first.numel(), 0, None
+    count, width, gaps = model.numel(), runs or 0, None
     if runs is not None:
-        width, gaps = runs[0], (ctypes.c_long * len(steps))(*steps)
+        gaps = (ctypes.c_long * len(steps))(*steps)
     kernel(*addresses, out.data_ptr(), constants, gaps, width, count, threads_for(count))
     return out
 
 
-def _without_gaps(arguments: tuple) -> Tensor:
-    """A copy of the first, laid out as another that has no gaps."""
-    first = arguments[0]
-    for a in arguments[1:]:
-        if isinstance(a, Tensor) and a.shape == first.shape and without_gaps(a):
-            return torch.empty_like(a, dtype=first.dtype).copy_(first)
-    return first.contiguous()
+def _modelled(first: Tensor, *others) -> tuple[Tensor, int | None, tuple]:
+    """The model where the first has gaps, the width of its runs if it is read in some, and the arguments."""
+    alike = [a for a in others if isinstance(a, Tensor) and a.shape == first.shape and without_gaps(a)]
+    # One number for all, as the cotangent of a sum is.
+    if alike and alike[0].dtype is first.dtype and not any(first.stride()):
+        return alike[0], None, (first.as_strided((), ()), *others)
+    if runs := _runs(first):
+        return first, runs[0], (first, *others)
+    laid = _without_gaps(first, alike)
+    return laid, None, (laid, *others)
+
+
+def _without_gaps(tensor: Tensor, alike: list[Tensor]) -> Tensor:
+    """A copy, laid out as one of those that are ``alike``."""
+    return torch.empty_like(alike[0], dtype=tensor.dtype).copy_(tensor) if alike else tensor.contiguous()
 
 
 # Elements side by side from which on those with gaps between them are read where they lie.

@@ -341,7 +341,7 @@ RUNS = {
 def test_evenly_apart_runs_are_read_where_they_lie(monkeypatch, tensors, dtype, threads):
     x, a = (_as_it_lies(t, dtype) for t in tensors)
     copied = []
-    monkeypatch.setattr(elementwise, "_without_gaps", lambda arguments: copied.append(arguments))
+    monkeypatch.setattr(elementwise, "_without_gaps", lambda *tensors: copied.append(tensors))
     with using(threads):
         result = elementwise.run(PRODUCT, (x, a))
     assert torch.equal(result, x * a)
@@ -369,3 +369,27 @@ def test_others_are_copied_first(monkeypatch, x):
     copied = counted(monkeypatch, elementwise, "_without_gaps")
     assert torch.equal(elementwise.run(PRODUCT, (x, x)), x * x)
     assert len(copied) == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("lay", [*LAYOUTS.values(), torch.flatten], ids=[*LAYOUTS, "flat"])
+def test_one_number_for_all_is_handed_over_as_a_number(monkeypatch, dtype, lay):
+    copied = counted(monkeypatch, elementwise, "_without_gaps")
+    a = lay(normal(7, 64, 10, 10, dtype=dtype))
+    x = normal(3, seed=1, dtype=dtype)[1].expand(a.shape)
+    result = elementwise.run(PRODUCT, (x, a))
+    assert torch.equal(result, x * a)
+    assert result.stride() == a.stride()
+    assert copied == []
+
+
+@pytest.mark.parametrize(
+    "a",
+    [W[:1, :1, :1, :1].expand(W.shape), W[:, :1].expand(W.shape), W[..., 1:], W.double(), 3.0],
+    ids=["another", "planes", "with gaps", "another type", "a number"],
+)
+def test_one_number_for_all_beside_others(a):
+    x = W[0, 0, 0, 0].expand(a.shape if isinstance(a, torch.Tensor) else W.shape)
+    result = elementwise.run(PRODUCT, (x, a))
+    assert (result is None) == (isinstance(a, torch.Tensor) and a.dtype != x.dtype)
+    assert result is None or torch.equal(result, x * a)
