@@ -22,6 +22,8 @@ def product_sums(x: Tensor, y: Tensor | None, shape: torch.Size) -> Tensor | Non
         return None
     if y is not None and y.shape != x.shape:
         y = torch.empty_like(x).copy_(y)
+    elif y is not None and not any(x.stride()):  # one number for all, as the cotangent of a sum is
+        x = torch.empty_like(y).copy_(x)
     kept = (1,) * (x.dim() - len(shape)) + tuple(shape)
     both = [x] if y is None else [x, y]
     if not all(t.is_contiguous() for t in both):

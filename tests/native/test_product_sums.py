@@ -68,6 +68,14 @@ def test_a_factor_may_spread(sides):
         torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
 
 
+@pytest.mark.parametrize("layout", ["contiguous", "channels last"])
+def test_one_number_for_all(layout):
+    y = LAYOUTS[layout](normal(3, 20, 9, 8))
+    x = normal(1).expand(y.shape)
+    for kept in ((20, 1, 1), (1, 9, 8), (3, 20, 1, 1)):
+        torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
+
+
 def test_channels_innermost():
     x, y = (LAYOUTS["channels last"](normal(3, 20, 9, 8, seed=seed)) for seed in (1, 2))
     # With the last pixels lie between pictures and channels.
