@@ -55,17 +55,22 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
     dtype, shape = model.dtype, model.shape
     addresses, numbers, arrays, kept, steps = [], [], [], [], []
     for a in arguments:
-        array = isinstance(a, Tensor) and (a.dim() > 0 or a.shape == shape)
+        array, lies = isinstance(a, Tensor) and (a.dim() > 0 or a.shape == shape), False
+        if array:
+            if a.dtype is not dtype or not (a.shape == shape or _spreads(a.shape, shape)):
+                return None
+            if runs is None and a.shape == shape:
+                lies = a.is_contiguous() if contiguous else a.stride() == model.stride()
+            if not lies and a is not model and not any(a.stride()):  # one number for all
+                a, array = a.as_strided((), ()), False
         arrays.append(array)
         if not array:
             numbers.append(a.item() if isinstance(a, Tensor) else a)
             continue
-        if a.dtype is not dtype or not (a.shape == shape or _spreads(a.shape, shape)):
-            return None
         if runs is not None:
             a, step = _in_runs(a, shape, runs)
             steps.append(step)
-        elif a.shape != shape or (not a.is_contiguous() if contiguous else a.stride() != model.stride()):
+        elif not lies:
             a = torch.empty_like(model).copy_(a)
         kept.append(a)
         addresses.append(a.data_ptr())

@@ -385,11 +385,12 @@ def test_one_number_for_all_is_handed_over_as_a_number(monkeypatch, dtype, lay):
 
 @pytest.mark.parametrize(
     "a",
-    [W[:1, :1, :1, :1].expand(W.shape), W[:, :1].expand(W.shape), W[..., 1:], W.double(), 3.0],
-    ids=["another", "planes", "with gaps", "another type", "a number"],
+    [W[:1, :1, :1, :1].expand(W.shape), W[:, :1].expand(W.shape), W[..., 1:], W[:, ::2], W.double(), 3.0],
+    ids=["another", "planes", "with gaps", "in runs", "another type", "a number"],
 )
 def test_one_number_for_all_beside_others(a):
     x = W[0, 0, 0, 0].expand(a.shape if isinstance(a, torch.Tensor) else W.shape)
-    result = elementwise.run(PRODUCT, (x, a))
-    assert (result is None) == (isinstance(a, torch.Tensor) and a.dtype != x.dtype)
-    assert result is None or torch.equal(result, x * a)
+    for pair in ((x, a), (a, x)) if isinstance(a, torch.Tensor) else ((x, a),):
+        result = elementwise.run(PRODUCT, pair)
+        assert (result is None) == (isinstance(a, torch.Tensor) and a.dtype != x.dtype)
+        assert result is None or torch.equal(result, x * a)
