@@ -17,6 +17,11 @@ def is_channels_last(x: Tensor) -> bool:
     return layout is not None and x.is_contiguous(memory_format=layout)
 
 
+def is_dense(x: Tensor) -> bool:
+    """Whether they lie one after another, in one of the two ways."""
+    return x.is_contiguous() or is_channels_last(x)
+
+
 def suggested(x: Tensor) -> torch.memory_format:
     """How PyTorch lays out what it makes of pictures or volumes, also of those that lie with gaps."""
     innermost = is_channels_last(x) or (x.dim() in _INNERMOST and x.stride(1) == 1)

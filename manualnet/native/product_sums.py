@@ -9,6 +9,7 @@ from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, threads_for
+from manualnet.native.pixels import is_channels_last, is_dense
 
 # Elements below which a call is over before a compiled path pays, and numbers from which on a row is long enough for
 # its loop to run at full speed: shorter ones are taken together.
@@ -20,14 +21,15 @@ def product_sums(x: Tensor, y: Tensor | None, shape: torch.Size) -> Tensor | Non
     way must be gone."""
     if x.numel() < _WORTH or not fits(x) or (y is not None and y.dtype is not x.dtype):
         return None
-    if y is not None and y.shape != x.shape:
-        y = torch.empty_like(x).copy_(y)
-    elif y is not None and not any(x.stride()):  # one number for all, as the cotangent of a sum is
-        x = torch.empty_like(y).copy_(x)
+    if y is not None and y.stride() != x.stride():
+        if y.shape != x.shape or is_dense(x):
+            y = torch.empty_like(x).copy_(y)
+        else:
+            x = torch.empty_like(y).copy_(x)
     kept = (1,) * (x.dim() - len(shape)) + tuple(shape)
     both = [x] if y is None else [x, y]
     if not all(t.is_contiguous() for t in both):
-        if x.dim() != 4 or not all(t.is_contiguous(memory_format=torch.channels_last) for t in both):
+        if x.dim() != 4 or not all(map(is_channels_last, both)):
             return None
         both, kept = [t.permute(0, 2, 3, 1) for t in both], tuple(kept[i] for i in (0, 2, 3, 1))
     sizes = _together(both[0].shape, kept)

@@ -419,20 +419,27 @@ def test_second_derivatives_go_by_what_is_recorded(layout, dtype):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize(
+    "gaps",
+    [lambda g: g[:1, :1, :1, :1].expand(g.shape), lambda g: torch.stack([g, g * torch.nan], -1)[..., 0]],
+    ids=["one number", "every other"],
+)
 @pytest.mark.parametrize("needs", [(True, True), (True, False), (False, True)], ids=["both", "input", "weight"])
 @pytest.mark.parametrize(
     ("kernel", "groups"), [((8, 16, 1, 1), 1), ((16, 1, 3, 3), 16), ((8, 16, 3, 3), 1)], ids=["pixel", "apart", "3 x 3"]
 )
-def test_the_cotangent_of_a_sum_is_laid_out_once(monkeypatch, layout, needs, kernel, groups):
+def test_a_cotangent_with_gaps_is_laid_out_once(monkeypatch, layout, needs, kernel, groups, gaps):
     x = torch.randn(4, 16, 16, 16, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout)
     weight = torch.randn(kernel, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout)
     inputs = [t.requires_grad_() for t, needed in zip((x, weight), needs, strict=True) if needed]
     y = F.conv2d(x, weight, groups=groups)
-    expected = torch.autograd.grad(y, inputs, 0.5 * torch.ones_like(y), retain_graph=True)
+    g = gaps(torch.randn(y.shape, generator=torch.Generator().manual_seed(1)))
+    dense = torch.empty_like(y).copy_(g)
+    expected = torch.autograd.grad(y, inputs, dense, retain_graph=True)
     laid = []
     lay = fast.laid_out
     monkeypatch.setattr(fast, "laid_out", lambda *tensors: laid.append(lay(*tensors)) or laid[-1])
-    actual = torch.autograd.grad(0.5 * y.sum(), inputs)
+    actual = torch.autograd.grad(y, inputs, g)
     assert len(laid) == 1
     # Only the input, which the weight's gradient needs, tells how it lies.
     assert laid[0].is_contiguous(memory_format=layout) or not needs[1]

@@ -11,6 +11,7 @@ from .kit import DTYPES, LAYOUTS, compiled, counted, normal, threaded, using
 
 pytestmark = compiled
 # Shapes, and what is kept of them.
+X = normal(3, 20, 9, 8)
 SHAPES = {
     "rows": ((130, 40), (40,)),
     "columns": ((40, 130), (40, 1)),
@@ -69,9 +70,13 @@ def test_a_factor_may_spread(sides):
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels last"])
-def test_one_number_for_all(layout):
-    y = LAYOUTS[layout](normal(3, 20, 9, 8))
-    x = normal(1).expand(y.shape)
+@pytest.mark.parametrize(
+    "x",
+    [normal(1).expand(3, 20, 9, 8), normal(3, 40, 9, 8)[:, ::2], normal(3, 20, 8, 9).mT, LAYOUTS["channels last"](X)],
+    ids=["one number", "with gaps", "transposed", "channels last"],
+)
+def test_other_layouts_than_the_factors(layout, x):
+    y = LAYOUTS[layout](normal(3, 20, 9, 8, seed=2))
     for kept in ((20, 1, 1), (1, 9, 8), (3, 20, 1, 1)):
         torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
 
@@ -88,7 +93,7 @@ def test_channels_innermost():
     [
         (normal(20, 3, 40, 2), normal(20, 3, 40, 2), (20, 1, 40, 1)),
         (normal(2, 20, 3, 40), normal(2, 20, 3, 40), (1, 20, 1, 40)),
-        (normal(20, 30).t(), normal(30, 20), (20,)),
+        (normal(20, 30).t(), normal(20, 30).t(), (20,)),
         (normal(20, 30), normal(20, 30).double(), (30,)),
         (normal(20, 30).double(), normal(20, 30).double(), (30,)),
     ],

@@ -32,7 +32,7 @@ from manualnet.native import conv2d_tiles as tiles
 from manualnet.native import conv2d_weight as native
 from manualnet.native import winograd
 from manualnet.native.call import fits, multiplies_tiles
-from manualnet.native.pixels import suggested
+from manualnet.native.pixels import is_dense, suggested
 from manualnet.native.product_sums import product_sums
 
 
@@ -82,8 +82,8 @@ def tiled(x: Tensor) -> bool:
 
 
 def laid_out(grad_out: Tensor, like: Tensor) -> Tensor:
-    """A cotangent that is one number for all, as that of a sum is, in memory: once for all that is made of it."""
-    return grad_out if any(grad_out.stride()) else grad_out.contiguous(memory_format=suggested(like))
+    """A cotangent with gaps, or of one number for all as a sum gives, in memory: once for all that is made of it."""
+    return grad_out if is_dense(grad_out) else grad_out.contiguous(memory_format=suggested(like))
 
 
 # Channels of a group from which on groups that are not compiled are taken one by one.
