@@ -27,12 +27,13 @@ def product_sums(x: Tensor, y: Tensor | None, shape: torch.Size) -> Tensor | Non
         else:
             x = torch.empty_like(y).copy_(x)
     kept = (1,) * (x.dim() - len(shape)) + tuple(shape)
-    both = [x] if y is None else [x, y]
-    if not all(t.is_contiguous() for t in both):
+    both, size = [x] if y is None else [x, y], tuple(x.shape)
+    innermost = not all(t.is_contiguous() for t in both)
+    if innermost:
         if x.dim() != 4 or not all(map(is_channels_last, both)):
             return None
-        both, kept = [t.permute(0, 2, 3, 1) for t in both], tuple(kept[i] for i in (0, 2, 3, 1))
-    sizes = _together(both[0].shape, kept)
+        size, kept = (tuple(n[i] for i in (0, 2, 3, 1)) for n in (size, kept))
+    sizes = _together(size, kept)
     kernel = getattr(
         load("numbers.h", "share.h", "totals.h", "turn.h", "product_sums.c"), f"product_sums_{NAMES[x.dtype]}", None
     )
@@ -45,10 +46,11 @@ def product_sums(x: Tensor, y: Tensor | None, shape: torch.Size) -> Tensor | Non
     sums = torch.empty(fold, m * c)
     if call(kernel, x, y, sums, m, n // fold, c * fold, p, threads_for(x.numel())):
         return None
-    return (sums.sum(0) if fold > 1 else sums).view(shape)
+    sums = (sums.sum(0) if fold > 1 else sums).view(kept)
+    return (sums.permute(0, 3, 1, 2) if innermost else sums).reshape(shape)
 
 
-def _together(shape: torch.Size, kept: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+def _together(shape: tuple[int, ...], kept: tuple[int, ...]) -> tuple[int, int, int, int] | None:
     """The elements of axes (m, n, c, p), of which m and c are kept and m or p is 1; None where there are more groups of
     neighbours."""
     axes = [(n, k > 1) for n, k in zip(shape, kept, strict=True) if n > 1]

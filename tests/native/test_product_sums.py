@@ -77,14 +77,14 @@ def test_a_factor_may_spread(sides):
 )
 def test_other_layouts_than_the_factors(layout, x):
     y = LAYOUTS[layout](normal(3, 20, 9, 8, seed=2))
-    for kept in ((20, 1, 1), (1, 9, 8), (3, 20, 1, 1)):
+    for kept in ((20, 1, 1), (1, 9, 8), (3, 20, 1, 1), (20, 9, 8), (1, 20, 9, 8)):
         torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
 
 
 def test_channels_innermost():
     x, y = (LAYOUTS["channels last"](normal(3, 20, 9, 8, seed=seed)) for seed in (1, 2))
-    # With the last pixels lie between pictures and channels.
-    for kept in ((20, 1, 1), (1, 9, 8), (3, 20, 1, 1)):
+    # With the third pixels lie between pictures and channels.
+    for kept in ((20, 1, 1), (1, 9, 8), (3, 20, 1, 1), (20, 9, 8), (1, 20, 9, 8), (3, 20, 9, 8)):
         torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
 
 
