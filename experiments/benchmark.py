@@ -152,7 +152,7 @@ def measure(options: Options, precision: str, show: Callable[..., None]) -> Meas
         result.functions += [calls.measure(c, work) for c in functions.calls(name, getattr(torch, dtype), sizes)]
     if result.functions:
         show(*table.functions(result.functions))
-    named = dict.fromkeys(function for function, *_ in settings.SETTINGS)
+    named = dict.fromkeys(function for function, *_ in (*settings.SETTINGS, *settings.SUMMED))
     for dtype, name in _progress(product(dtypes, chosen("settings", named, only)), "settings"):
         result.settings += [calls.measure(c, work) for c in settings.calls(name, getattr(torch, dtype))]
     if result.settings:

@@ -25,14 +25,21 @@ class Call:
     sample: Sample
     label: str = ""
     context: Context = nullcontext  # around the forward pass
+    summed: bool = False  # the cotangent is that of a sum, one number for all
 
     @classmethod
     def of(
-        cls, function: str, sample: Sample, label: str = "", context: Context = nullcontext, size: int | None = None
+        cls,
+        function: str,
+        sample: Sample,
+        label: str = "",
+        context: Context = nullcontext,
+        size: int | None = None,
+        summed: bool = False,
     ) -> "Call":
         first = sample.tensors[0]
         bytes_ = first.nbytes if size is None else size
-        return cls(function, str(first.dtype).removeprefix("torch."), bytes_, sample, label, context)
+        return cls(function, str(first.dtype).removeprefix("torch."), bytes_, sample, label, context, summed)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -66,7 +73,7 @@ def measure(call: Call, effort: Effort) -> Measured:
     """Race the function against its twin on the same tensors."""
     spec = SPECS[call.function]
     manual, twin = _within(spec.function, call.context), _within(spec.reference, call.context)
-    laps = race(_side(manual, call.sample), _side(twin, call.sample), effort)
+    laps = race(_side(manual, call.sample, call.summed), _side(twin, call.sample, call.summed), effort)
     return Measured(call, laps, kept_by(manual, call.sample), kept_by(twin, call.sample))
 
 
@@ -78,11 +85,14 @@ def _within(function: Callable, context: Context) -> Callable:
     return run
 
 
-def _side(function: Callable, sample: Sample) -> Side:
+def _side(function: Callable, sample: Sample, summed: bool = False) -> Side:
     inputs = sample.inputs
     values = [v for v in floats(call(function, sample)) if v.requires_grad]
-    # Laid out as the result is: a cotangent that the next layer gives.
-    upstream = [torch.empty_like(v).copy_(g) for v, g in zip(values, cotangents(values), strict=True)]
+    if summed:
+        upstream = [v.new_ones(()).expand(v.shape) for v in values]
+    else:
+        # Laid out as the result is: a cotangent that the next layer gives.
+        upstream = [torch.empty_like(v).copy_(g) for v, g in zip(values, cotangents(values), strict=True)]
     del values
 
     def lap() -> Iterator[str]:

@@ -22,6 +22,12 @@ def _pixels(i: Inputs) -> Tensor:
     return _planes(i).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
 
 
+def _half(i: Inputs) -> Tensor:
+    """Pixels with a gap after each."""
+    x = i.normal(max(1, i.numel // (64 * 32**2)), 128, 32, 32, grad=False)
+    return x.contiguous(memory_format=torch.channels_last)[:, :64].requires_grad_()
+
+
 def _slice(i: Inputs) -> Tensor:
     """Rows with a gap after each."""
     return i.normal(max(1, i.numel // 1024), 2048)[:, :1024]
@@ -58,6 +64,7 @@ SETTINGS: tuple[tuple[str, str, Maker], ...] = (
     ("batch_norm_gelu", "planes", lambda i: batch_norm(i, _planes(i))),
     ("batch_norm_relu", "planes", lambda i: batch_norm(i, _planes(i))),
     ("batch_norm_relu", "planes, evaluation", lambda i: batch_norm(i, _planes(i), training=False)),
+    ("batch_norm_relu", "half of the channels", lambda i: batch_norm(i, _half(i))),
     ("conv2d", "planes", _conv2d(3)),
     ("conv2d", "one pixel", _conv2d(1, lay=_pixels)),
     ("conv2d", "one pixel, planes", _conv2d(1)),
@@ -70,6 +77,7 @@ SETTINGS: tuple[tuple[str, str, Maker], ...] = (
     ("max_pool2d", "3, stride 2, planes", _pool(3, 2, 1)),
     ("max_pool2d", "whole planes", _pool(32)),
     ("max_pool2d", "quarters of planes", _pool(16)),
+    ("max_pool2d", "half of the channels", _pool(2, lay=_half)),
     ("avg_pool2d", "planes", _pool(2)),
     ("avg_pool2d", "3, stride 2", _pool(3, 2, 1, lay=_pixels)),
     ("avg_pool2d", "3, stride 2, planes", _pool(3, 2, 1)),
@@ -83,6 +91,8 @@ SETTINGS: tuple[tuple[str, str, Maker], ...] = (
     ("cross_entropy", "10,000 classes", _cross_entropy(10_000)),
     ("cross_entropy", "weights", _cross_entropy(10, weighted=True)),
     ("cross_entropy", "probabilities", lambda i: Sample((i.units(), torch.softmax(i.units().detach(), 1)))),
+    ("cross_entropy", "a slice", lambda i: Sample((x := _slice(i), _labels(i, x)))),
+    ("hinge_loss", "a slice", lambda i: Sample((x := _slice(i), _labels(i, x)))),
     ("mse_loss", "none", lambda i: Sample((i.units(), i.units().detach()), {"reduction": "none"})),
     ("mse_loss", "a slice", lambda i: Sample((_slice(i), _slice(i).detach()))),
     ("mul", "a factor a channel", lambda i: Sample((_planes(i), i.normal(64, 1, 1)))),
@@ -93,8 +103,20 @@ SETTINGS: tuple[tuple[str, str, Maker], ...] = (
 )
 
 
+# Before a sum, whose cotangent is one number for all.
+SUMMED: tuple[tuple[str, str, Maker], ...] = (
+    ("relu", "in a sum", lambda i: Sample((i.units(),))),
+    ("sigmoid", "in a sum", lambda i: Sample((i.units(),))),
+    ("mse_loss", "none, in a sum", lambda i: Sample((i.units(), i.units().detach()), {"reduction": "none"})),
+    ("mul", "a factor a column, in a sum", lambda i: Sample((i.units(), i.normal(i.width)))),
+    ("conv2d", "one pixel, in a sum", _conv2d(1, lay=_pixels)),
+)
+
+
 def calls(name: str, dtype: torch.dtype) -> Iterator[Call]:
     """A function's calls; each is made when it is asked for."""
-    for function, label, make in SETTINGS:
-        if function == name:
-            yield Call.of(function, make(Inputs(SIZE // dtype.itemsize, dtype, generator())), label, size=SIZE)
+    for table, summed in ((SETTINGS, False), (SUMMED, True)):
+        for function, label, make in table:
+            if function == name:
+                sample = make(Inputs(SIZE // dtype.itemsize, dtype, generator()))
+                yield Call.of(function, sample, label, size=SIZE, summed=summed)

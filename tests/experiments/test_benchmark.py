@@ -10,7 +10,7 @@ import torch
 
 from experiments import benchmark
 from experiments.bench import goals
-from experiments.bench.settings import SETTINGS
+from experiments.bench.settings import SETTINGS, SUMMED
 from manualnet.specs import SPECS
 
 FAST = ["--quick", "--seconds", "0", "--dtypes", "float32"]
@@ -66,8 +66,8 @@ def test_other_settings_are_a_section_of_their_own(tmp_path, capsys, threads):
     record = json.loads((tmp_path / "benchmark.json").read_text())
     assert [(r["function"], r["label"]) for r in record["settings"]] == [
         (function, label)
-        for name in dict.fromkeys(f for f, *_ in SETTINGS)
-        for function, label, _ in SETTINGS
+        for name in dict.fromkeys(f for f, *_ in SETTINGS + SUMMED)
+        for function, label, _ in SETTINGS + SUMMED
         if function == name
     ]
     # As many numbers as there is room for, but for what shapes leave over; the batch is the second of two.

@@ -11,6 +11,7 @@ from experiments.bench.timing import Effort
 from experiments.training import recipes
 from experiments.training.models import MODELS
 from manualnet import functional
+from manualnet.check.spec import Sample
 from manualnet.specs import SPECS
 
 ONCE = Effort(0.0, least=1, most=1, warmup=0)
@@ -25,6 +26,17 @@ def test_bytes_kept_for_backward(name, manual, twin):
     measured = calls.measure(call, ONCE)
     assert measured.manual.all == manual
     assert twin is None or measured.twin.all == twin
+
+
+@pytest.mark.parametrize("summed", [False, True])
+def test_a_sums_cotangent_is_one_number_for_all(monkeypatch, summed):
+    call = calls.Call.of("relu", Sample((torch.ones(3, 4, requires_grad=True),)), summed=summed)
+    grad, strides = torch.autograd.grad, []
+    monkeypatch.setattr(
+        torch.autograd, "grad", lambda y, x, g, **kwargs: strides.append(g[0].stride()) or grad(y, x, g, **kwargs)
+    )
+    calls.measure(call, ONCE)
+    assert strides[:2] == [(0, 0) if summed else (4, 1)] * 2
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
