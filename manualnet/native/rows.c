@@ -60,10 +60,10 @@ static inline float positive_part(float x) { return x <= 0.0f ? 0.0f : x; }
                                                                                                                        \
     /* |a - p|^2 - |a - n|^2 + margin, where that is positive */                                                       \
     static inline float bracket_##T(const T *a, const T *p, const T *q, float margin, long c) {                        \
-        float near = 0, far = 0;                                                                                       \
-        { SUM((get_##T(a[j]) - get_##T(p[j])) * (get_##T(a[j]) - get_##T(p[j]))) near = (float)sum; }                  \
-        { SUM((get_##T(a[j]) - get_##T(q[j])) * (get_##T(a[j]) - get_##T(q[j]))) far = (float)sum; }                   \
-        return positive_part(near - far + margin);                                                                     \
+        double near = 0, far = 0; /* their difference may be far smaller */                                            \
+        { SUM((get_##T(a[j]) - get_##T(p[j])) * (get_##T(a[j]) - get_##T(p[j]))) near = sum; }                         \
+        { SUM((get_##T(a[j]) - get_##T(q[j])) * (get_##T(a[j]) - get_##T(q[j]))) far = sum; }                          \
+        return positive_part((float)(near - far + margin));                                                            \
     }                                                                                                                  \
                                                                                                                        \
     static inline void times_difference_##T(float factor, const T *u, const T *v, T *restrict to, long c) {            \
