@@ -110,6 +110,7 @@ def _placed(x: Tensor) -> tuple[Tensor, tuple[int, int, int, int]]:
 
 
 def _sizes_apart(x: Tensor) -> tuple[int, int, int, int] | None:
+    """n, c, p and how far it is from a picture to the next, of an array or a part of one; None of others."""
     sizes = _sizes_of(x)
     if sizes is not None:
         return _apart(*sizes)
