@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, call, fits, threads_for
+from manualnet.native.call import NAMES, call, fits, laid_like, threads_for
 from manualnet.native.pixels import is_channels_last, is_dense
 
 # Elements below which a call is over before a compiled path pays, and numbers from which on a row is long enough for
@@ -21,11 +21,12 @@ def product_sums(x: Tensor, y: Tensor | None, shape: torch.Size) -> Tensor | Non
     way must be gone."""
     if x.numel() < _WORTH or not fits(x) or (y is not None and y.dtype is not x.dtype):
         return None
-    if y is not None and y.stride() != x.stride():
-        if y.shape != x.shape or is_dense(x):
-            y = torch.empty_like(x).copy_(y)
-        else:
-            x = torch.empty_like(y).copy_(x)
+    if y is not None and y.shape != x.shape:
+        y = torch.empty_like(x).copy_(y)
+    elif y is not None and is_dense(x):
+        y = laid_like(y, x)
+    elif y is not None:
+        x = laid_like(x, y)
     kept = (1,) * (x.dim() - len(shape)) + tuple(shape)
     both, size = [x] if y is None else [x, y], tuple(x.shape)
     innermost = not all(t.is_contiguous() for t in both)

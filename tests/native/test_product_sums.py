@@ -62,10 +62,18 @@ def test_sums_without_a_factor(dtype, shape, threads):
     assert ((sums - exact).abs() <= 2e-6 * terms).all()
 
 
-@pytest.mark.parametrize("sides", [(30,), (20, 1), (1,)], ids=str)
+@pytest.mark.parametrize("sides", [(30,), (20, 1), (1, 30), (1,)], ids=str)
 def test_a_factor_may_spread(sides):
     x, y = normal(20, 30), normal(*sides, seed=2)
     for kept in ((30,), (20, 1)):
+        torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels last"])
+def test_a_factor_for_all_pictures(layout):
+    """Its strides are those of the pictures."""
+    x, y = LAYOUTS[layout](X), LAYOUTS[layout](normal(1, 20, 9, 8, seed=2))
+    for kept in ((20, 1, 1), (1, 9, 8), (3, 20, 1, 1)):
         torch.testing.assert_close(native.product_sums(x, y, torch.Size(kept)), (x * y).sum_to_size(kept))
 
 
