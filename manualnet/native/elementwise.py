@@ -91,19 +91,13 @@ def evaluate(kind: Kind, expression: Expression, arguments: tuple) -> Tensor | N
 
 def _modelled(first: Tensor, *others) -> tuple[Tensor, int | None, tuple]:
     """The model where the first has gaps, the width of its runs if it is read in some, and the arguments."""
-    alike = [a for a in others if isinstance(a, Tensor) and a.shape == first.shape and without_gaps(a)]
-    # One number for all, as the cotangent of a sum is.
-    if alike and alike[0].dtype is first.dtype and not any(first.stride()):
-        return alike[0], None, (first.as_strided((), ()), *others)
     if runs := _runs(first):
         return first, runs[0], (first, *others)
-    laid = _without_gaps(first, alike)
+    for a in others:
+        if isinstance(a, Tensor) and a.shape == first.shape and without_gaps(a):
+            return a, None, (first, *others)
+    laid = first.contiguous()
     return laid, None, (laid, *others)
-
-
-def _without_gaps(tensor: Tensor, alike: list[Tensor]) -> Tensor:
-    """A copy, laid out as one of those that are ``alike``."""
-    return torch.empty_like(alike[0], dtype=tensor.dtype).copy_(tensor) if alike else tensor.contiguous()
 
 
 # Elements side by side from which on those with gaps between them are read where they lie.

@@ -31,8 +31,7 @@ def suggested(x: Tensor) -> torch.memory_format:
 def channels_last(x: Tensor) -> Tensor:
     """The channels of pictures or volumes innermost; a copy only where they are not."""
     layout = _INNERMOST[x.dim()]
-    innermost = x.is_contiguous(memory_format=layout)
-    y = _laid("pixels", x, layout) if not innermost and x.shape[1] >= _MANY else None
+    y = _laid("pixels", x, layout) if x.shape[1] >= _MANY and not is_channels_last(x) else None
     return x.contiguous(memory_format=layout) if y is None else y
 
 

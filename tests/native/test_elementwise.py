@@ -340,13 +340,13 @@ RUNS = {
 @pytest.mark.parametrize("tensors", RUNS.values(), ids=RUNS)
 def test_evenly_apart_runs_are_read_where_they_lie(monkeypatch, tensors, dtype, threads):
     x, a = (_as_it_lies(t, dtype) for t in tensors)
-    copied = []
-    monkeypatch.setattr(elementwise, "_without_gaps", lambda *tensors: copied.append(tensors))
+    modelled = counted(monkeypatch, elementwise, "_modelled")
     with using(threads):
         result = elementwise.run(PRODUCT, (x, a))
     assert torch.equal(result, x * a)
     assert result.is_contiguous()
-    assert copied == []
+    ((model, *_),) = modelled
+    assert model is x, "it is not copied"
 
 
 def _as_it_lies(tensor, dtype):
@@ -366,21 +366,23 @@ UNEVEN = {
 
 @pytest.mark.parametrize("x", UNEVEN.values(), ids=UNEVEN)
 def test_others_are_copied_first(monkeypatch, x):
-    copied = counted(monkeypatch, elementwise, "_without_gaps")
+    modelled = counted(monkeypatch, elementwise, "_modelled")
     assert torch.equal(elementwise.run(PRODUCT, (x, x)), x * x)
-    assert len(copied) == 1
+    ((model, *_),) = modelled
+    assert model.is_contiguous()
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("lay", [*LAYOUTS.values(), torch.flatten], ids=[*LAYOUTS, "flat"])
 def test_one_number_for_all_is_handed_over_as_a_number(monkeypatch, dtype, lay):
-    copied = counted(monkeypatch, elementwise, "_without_gaps")
+    kernel, handed = elementwise._kernel, []
+    monkeypatch.setattr(elementwise, "_kernel", lambda *args: handed.append(args[2]) or kernel(*args))
     a = lay(normal(7, 64, 10, 10, dtype=dtype))
     x = normal(3, seed=1, dtype=dtype)[1].expand(a.shape)
     result = elementwise.run(PRODUCT, (x, a))
     assert torch.equal(result, x * a)
     assert result.stride() == a.stride()
-    assert copied == []
+    assert handed == [(False, True)], "the second alone is an array"
 
 
 @pytest.mark.parametrize(

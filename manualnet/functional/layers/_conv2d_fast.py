@@ -83,7 +83,7 @@ def tiled(x: Tensor) -> bool:
 
 def laid_out(grad_out: Tensor, like: Tensor) -> Tensor:
     """A cotangent with gaps, or of one number for all as a sum gives, in memory: once for all that is made of it."""
-    return grad_out if is_dense(grad_out) else grad_out.contiguous(memory_format=suggested(like))
+    return grad_out if not grad_out.is_cpu or is_dense(grad_out) else grad_out.contiguous(memory_format=suggested(like))
 
 
 # Channels of a group from which on groups that are not compiled are taken one by one.
