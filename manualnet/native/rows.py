@@ -33,7 +33,7 @@ def hinge(scores: Tensor, target: Tensor, margin: float) -> Tensor:
 def hinge_backward(scores: Tensor, target: Tensor, each: Tensor, margin: float) -> Tensor:
     """Its gradient for the cotangents ``each``, one number or one a row, in float32."""
     grad_x = torch.empty(scores.shape, dtype=scores.dtype)
-    _run("hinge_backward", scores, target, each, grad_x, settings=(float(margin),), step=(each.dim(),))
+    _run("hinge_backward", scores, target, each, grad_x, settings=(float(margin),), step=(each.dim() > 0,))
     return grad_x
 
 
@@ -49,7 +49,7 @@ def triplet_backward(
 ) -> list[Tensor | None]:
     """Its gradients as far as they are needed, for the cotangents ``each``, one number or one a row, in float32."""
     grads = [torch.empty(a.shape, dtype=a.dtype) if needed else None for needed in needs]
-    _run("triplet_backward", a, p, n, each, *grads, settings=(float(margin),), step=(each.dim(),))
+    _run("triplet_backward", a, p, n, each, *grads, settings=(float(margin),), step=(each.dim() > 0,))
     return grads
 
 

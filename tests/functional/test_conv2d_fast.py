@@ -444,3 +444,9 @@ def test_a_cotangent_with_gaps_is_laid_out_once(monkeypatch, layout, needs, kern
     # Only the input, which the weight's gradient needs, tells how it lies.
     assert laid[0].is_contiguous(memory_format=layout) or not needs[1]
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
+
+
+def test_a_bias_alone_takes_a_cotangent_with_gaps():
+    x, weight, bias = torch.ones(2, 3, 5, 5), torch.ones(4, 3, 3, 3), torch.zeros(4, requires_grad=True)
+    F.conv2d(x, weight, bias).sum().backward()
+    assert bias.grad.tolist() == [18.0] * 4

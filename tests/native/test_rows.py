@@ -85,6 +85,18 @@ def test_triplet_loss(monkeypatch, shape, dtype, reduction):
     _assert_close(ours, exact, dtype, terms=shape[1])
 
 
+def test_triplets_along_several_axes_have_a_cotangent_each():
+    tensors, g = [normal(4, 5, 30, seed=seed) for seed in range(3)], normal(4, 5, seed=5)
+
+    def loss(*v):
+        return F.triplet_loss(*v, 0.25, "none")
+
+    ours = _results(loss, *tensors, cotangent=g)
+    in_rows = _results(loss, *(t.view(20, 30) for t in tensors), cotangent=g.view(20))
+    for a, b in zip(ours, in_rows, strict=True):
+        torch.testing.assert_close(a.view_as(b), b, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_scores_and_targets_with_gaps(monkeypatch, reduction):
     ran = [counted(monkeypatch, rows, name) for name in ("hinge", "hinge_backward")]

@@ -47,7 +47,7 @@ class Conv2d(Function):
         x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias, *_ = ctx.needs_input_grad
         fast = plain(grad_out, x, weight)
-        if fast:
+        if fast and (need_x or need_weight):
             grad_out = fast_paths.laid_out(grad_out, weight if x is None else x)
         grad_x = input_gradient(fast, grad_out, weight, ctx.x_shape, *ctx.geometry) if need_x else None
         if fast and need_weight and need_bias:

@@ -41,7 +41,7 @@ def pair(scaled: bool) -> Callable[[Draw], Sample]:
 
 def matmul(d: Draw) -> Sample:
     """Vectors, matrices and batches of them."""
-    m, k, n = (d.integer(0, 4) for _ in range(3))
+    m, k, n = (d.side(0, 4) for _ in range(3))
     batch = d.shape(0, 2, 3)
     left = d.one_of((*batch, m, k), (k,))
     right = d.one_of((*stretched(d, batch), k + d.rarely(), n), (k,))

@@ -21,8 +21,9 @@ class Draw(ABC):
     (torch.Size([1, 2, 2]), torch.float64, 'sum')
     """
 
-    def __init__(self, dtype: torch.dtype = torch.float64) -> None:
+    def __init__(self, dtype: torch.dtype = torch.float64, room: int = 1) -> None:
         self.dtype = dtype  # of the tensors, where no other is asked for
+        self.room = room  # for axes to grow: their product, about
 
     @abstractmethod
     def integer(self, low: int, high: int) -> int:
@@ -37,13 +38,22 @@ class Draw(ABC):
     def rarely(self) -> bool:
         return self.integer(0, 19) == 19
 
+    def side(self, low: int, high: int) -> int:
+        """How long an axis is: from ``low`` to ``high``, or longer where there is room."""
+        n = self.integer(low, high)
+        if n and self.room > 1:
+            doublings = self.integer(0, 2 * self.room.bit_length() // 3)
+            n = min((n << doublings) + self.integer(0, 1), max(n, self.room))
+            self.room //= n
+        return n
+
     def number(self, low: float, high: float) -> float:
         """A multiple of 1/8, which every floating type holds exactly."""
         return self.integer(round(low * 8), round(high * 8)) / 8
 
     def shape(self, min_dims: int = 0, max_dims: int = 4, max_side: int = 4) -> tuple[int, ...]:
         """Rarely an empty one."""
-        sides = [self.integer(1, max_side) for _ in range(self.integer(min_dims, max_dims))]
+        sides = [self.side(1, max_side) for _ in range(self.integer(min_dims, max_dims))]
         if sides and self.rarely():
             sides[self.integer(0, len(sides) - 1)] = 0
         return tuple(sides)
@@ -103,10 +113,11 @@ class Seeded(Draw):
     Args:
         seed: the same seed draws the same.
         dtype: of the tensors.
+        room: for axes to grow, a number of elements.
     """
 
-    def __init__(self, seed: int, dtype: torch.dtype = torch.float64) -> None:
-        super().__init__(dtype)
+    def __init__(self, seed: int, dtype: torch.dtype = torch.float64, room: int = 1) -> None:
+        super().__init__(dtype, room)
         self.generator = torch.Generator().manual_seed(seed)
 
     def integer(self, low: int, high: int) -> int:

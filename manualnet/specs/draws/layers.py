@@ -10,7 +10,7 @@ from manualnet.specs.draws.draw import Draw
 
 
 def linear(d: Draw) -> Sample:
-    inputs, out = d.integer(0, 4), d.integer(0, 4)
+    inputs, out = d.side(0, 4), d.side(0, 4)
     x = d.tensor((*d.shape(0, 3), inputs + d.rarely()))
     # One unit without its axis; PyTorch's takes no bias then.
     unit = d.rarely()
@@ -26,12 +26,12 @@ def _per_axis(d: Draw, low: int, high: int) -> int | tuple[int, int]:
 
 def _picture(d: Draw, channels: int, min_side: int = 1) -> tuple[int, ...]:
     """A batch of pictures or one picture, rarely an empty batch."""
-    picture = (channels, d.integer(min_side, 7), d.integer(min_side, 7))
-    return picture if not d.often() else (0 if d.rarely() else d.integer(1, 3), *picture)
+    picture = (channels, d.side(min_side, 7), d.side(min_side, 7))
+    return picture if not d.often() else (0 if d.rarely() else d.side(1, 3), *picture)
 
 
 def conv2d(d: Draw) -> Sample:
-    groups, inputs, out = d.one_of(1, 1, 2, 3), d.integer(1, 3), d.integer(1, 3)
+    groups, inputs, out = d.one_of(1, 1, 2, 3), d.side(1, 3), d.side(1, 3)
     x = d.tensor(_picture(d, groups * inputs))
     kernel = (d.integer(1, 3), d.integer(1, 3))
     weight = d.tensor((groups * out, inputs + d.rarely(), *kernel))
@@ -64,12 +64,12 @@ def _windows(d: Draw) -> dict[str, Any]:
 
 def max_pool2d(d: Draw) -> Sample:
     # Where a dilated window spans the whole picture and meets only padding, PyTorch's backward writes out of bounds.
-    x = d.tensor(_picture(d, d.integer(1, 3), min_side=2))
+    x = d.tensor(_picture(d, d.side(1, 3), min_side=2))
     return Sample((x,), {**_windows(d), "dilation": _per_axis(d, 1, 2), "ceil_mode": bool(d.integer(0, 1))})
 
 
 def avg_pool2d(d: Draw) -> Sample:
-    x = d.tensor(_picture(d, d.integer(1, 3)))
+    x = d.tensor(_picture(d, d.side(1, 3)))
     switches = {name: bool(d.integer(0, 1)) for name in ("ceil_mode", "count_include_pad")}
     divisor = None if d.often() else d.one_of(3, -2, 0)
     return Sample((x,), {**_windows(d), **switches, "divisor_override": divisor})
@@ -79,13 +79,13 @@ def adaptive_avg_pool2d(d: Draw) -> Sample:
     def size() -> int | None:
         return d.integer(1, 8) if d.often() else None  # PyTorch does not differentiate a result without elements
 
-    return Sample((d.tensor(_picture(d, d.integer(1, 3))), d.one_of(d.integer(1, 8), (size(), size()))))
+    return Sample((d.tensor(_picture(d, d.side(1, 3))), d.one_of(d.integer(1, 8), (size(), size()))))
 
 
 def stochastic_pool2d(d: Draw) -> Sample:
     """Valid calls only: what the twin is composed of refuses others in its own words."""
-    x = d.tensor(_picture(d, d.integer(1, 3)), -1 if d.rarely() else 0)
-    kernel = tuple(d.integer(1, n) for n in x.shape[-2:])
+    x = d.tensor(_picture(d, d.side(1, 3)), -1 if d.rarely() else 0)
+    kernel = tuple(d.integer(1, min(7, n)) for n in x.shape[-2:])
     kwargs = {"kernel_size": kernel, "stride": d.one_of(None, (d.integer(1, 3), d.integer(1, 3)))}
     # The waiting times of the draw are others in another type, so only float64 can be compared with float64's.
     training = d.dtype == torch.float64 and bool(d.integer(0, 1))
@@ -94,7 +94,7 @@ def stochastic_pool2d(d: Draw) -> Sample:
 
 def batch_norm(d: Draw) -> Sample:
     shape = d.shape(1, 4)
-    shape = (*shape[:1], channels := d.integer(1, 4), *shape[1:])
+    shape = (*shape[:1], channels := d.side(1, 4), *shape[1:])
     # Without an element PyTorch returns before it refuses anything.
     faulty = d.rarely() and 0 not in shape
 

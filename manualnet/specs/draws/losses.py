@@ -15,7 +15,7 @@ def _reduction(d: Draw) -> str:
 def _scores(d: Draw, max_dims: int = 5) -> tuple[tuple[int, ...], int, tuple[int, ...]]:
     """The shape of scores, the number of classes, and the shape of class indices."""
     others = d.shape(0, max_dims - 1)
-    classes = d.integer(1, 4)
+    classes = d.side(1, 4)
     return (*others[:1], classes, *others[1:]), classes, others
 
 
