@@ -109,6 +109,9 @@ class Muon(torch.optim.Optimizer):
         normalize: keep ‖W‖ at √rows.
         dtype: in which the iteration multiplies, that of the weights if None. A direction needs no more than bfloat16.
 
+    Raises:
+        ValueError: ``lr`` is negative, ``momentum`` not in [0, 1), or a parameter has less than two axes.
+
     >>> import torch
     >>> W = torch.eye(2).requires_grad_()
     >>> (W * torch.tensor([[3.0, 0.0], [0.0, 1.0]])).sum().backward()

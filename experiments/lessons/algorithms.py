@@ -26,7 +26,7 @@ def with_one(x: Tensor) -> Tensor:
 
 
 def small_random(inputs: int, hidden: int, outputs: int, *, seed: int, size: float = 0.1) -> tuple[Tensor, Tensor]:
-    """W1 and W2 drawn evenly from −size to size: the algorithm's first line."""
+    """W1 and W2 drawn uniformly from −size to size: the algorithm's first line."""
     draw = torch.Generator().manual_seed(seed)
     shapes = [(hidden, inputs + 1), (outputs, hidden + 1)]
     W1, W2 = (size * (2 * torch.rand(shape, generator=draw, dtype=torch.float64) - 1) for shape in shapes)

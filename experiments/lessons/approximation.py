@@ -24,7 +24,8 @@ def grid(n: int = 65) -> Tensor:
 
 
 def by_hand(width: int) -> nn.Sequential:
-    """A ReLU network that joins width + 1 points of the target by straight lines: a unit bends it at each point.
+    """A ReLU network that joins width + 1 points of the target by straight lines: a unit bends it at each
+    but the last.
 
     >>> x = torch.tensor([[-1.0], [0.0], [1.0]], dtype=torch.float64)
     >>> torch.allclose(by_hand(2)(x), target(x))

@@ -23,7 +23,7 @@ TRUE = torch.tensor([2.0, 2.0, -1.0, 0.0, 0.0, 0.0], dtype=torch.float64)
 def regression() -> tuple[Tensor, Tensor]:
     """X, (60, 6), and noisy t = X·TRUE, (60,): inputs 1 and 2 are nearly twins, 4 to 6 say nothing about t."""
     generator = torch.Generator().manual_seed(3)
-    # Even numbers of deviation 1: their stream is the same on every processor.
+    # Uniform numbers of standard deviation 1: their stream is the same on every processor.
     x = (torch.rand(60, 6, generator=generator, dtype=torch.float64) * 2 - 1) * 3**0.5
     x[:, 1] = 0.95 * x[:, 0] + 0.3 * x[:, 1]
     noise = torch.rand(60, generator=generator, dtype=torch.float64) * 2 - 1

@@ -14,7 +14,7 @@ def need_tensors(name: str, **arguments) -> None:
 def refuse_complex(name: str, *tensors) -> None:
     """The gradients here are derived for real numbers."""
     for t in tensors:
-        if isinstance(t, Tensor) and t.is_complex():
+        if t.is_complex() if isinstance(t, Tensor) else isinstance(t, complex):
             raise _complex(name, t)
 
 
@@ -31,9 +31,10 @@ def _no_tensor(name: str, argument: str, value: object) -> TypeError:
     return TypeError(f"{name}: {argument} must be a Tensor, but got {type(value).__name__}")
 
 
-def _complex(name: str, tensor: Tensor) -> NotImplementedError:
+def _complex(name: str, value: Tensor | complex) -> NotImplementedError:
+    came = f"a tensor of {value.dtype}" if isinstance(value, Tensor) else value
     return NotImplementedError(
-        f"{name}: its gradient is derived for real numbers, but a tensor of {tensor.dtype} came; "
+        f"{name}: its gradient is derived for real numbers, but {came} came; "
         "pass the real and the imaginary part separately"
     )
 

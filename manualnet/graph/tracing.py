@@ -32,7 +32,8 @@ def trace(expression: Callable[..., Tensor], /, **inputs: Any) -> Graph:
         ``graph.backpropagate(gradient)`` starts with a gradient of that shape, as in PyTorch.
 
     Raises:
-        NotImplementedError: an operation that needs a gradient has no hand-written one.
+        NotImplementedError: an operation that needs a gradient has no hand-written one, or a transform of
+            ``torch.func`` is in the expression.
         RuntimeError: a value is overwritten in place, or leaves the graph (``.item()``) although it needs a gradient.
         TypeError: an input is neither tensor nor numbers, or the result is not one tensor.
         ValueError: a name is taken.

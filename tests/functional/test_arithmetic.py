@@ -114,6 +114,12 @@ def test_complex_is_refused(name, args):
         getattr(F, name)(torch.ones(2, dtype=torch.complex64), *args)
 
 
+@pytest.mark.parametrize("name", ["add", "sub", "mul"])
+def test_a_complex_number_is_refused(name):
+    with pytest.raises(NotImplementedError, match="real numbers, but 1j came"):
+        getattr(F, name)(torch.ones(2, requires_grad=True), 1j)
+
+
 BFLOAT16 = {
     "add": (lambda ns, x, y: ns.add(x, y), [(64, 32), (32,)]),
     "mul": (lambda ns, x, y: ns.mul(x, y), [(64, 32), (32,)]),

@@ -245,6 +245,8 @@ def s12(work: Work) -> None:
 
     For α = 1, ELU(−1) = −.632121 with slope .367879. The exponential is not taken of large x, so ELU(1000) = 1000 with
     slope 1.
+
+    ⚠ At 0, where the cases meet, the slope taken is α, that of the lower one, as in PyTorch.
     """
     x = torch.tensor([-1.0, 1000.0], dtype=torch.float64)
     work.step("e⁻¹", torch.tensor(-1.0, dtype=torch.float64).exp())

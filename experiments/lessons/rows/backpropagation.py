@@ -27,7 +27,7 @@ def s47(work: Work) -> None:
     \frac{dL}{dw_{ji}} = \frac{dL}{dz_j} \frac{dz_j}{da_j} \frac{da_j}{dw_{ji}}
     ```
 
-    Here are the factors of [golden A](#golden-a), as tensors.
+    The row shows the factors of [golden A](#golden-a), as tensors.
 
     ⚠ One factor a unit is right where every output depends on its own $`a_k`$ alone, as with the sigmoid. With softmax
     each output depends on all of them: on the cat's row the product unit by unit gives [−.870017, 0, 0], where the

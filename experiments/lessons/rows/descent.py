@@ -154,7 +154,7 @@ def s43(work: Work) -> None:
         {
             "that is 1/c, where one step is enough; up to 2/c w still shrinks": 0.25,
             "it is 2 divided by c: steeper needs smaller steps": 8,
-            "the gradient is cw, not 2cw": 1,
+            "the gradient is cw, not ½cw": 1,
         },
     )
 

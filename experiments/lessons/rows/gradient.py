@@ -26,7 +26,7 @@ def s37(work: Work) -> None:
     ```
 
     With a small h in the place of the limit this is a *forward difference*. For $`f(x) = x^3`$ at $`x = 1`$ it is
-    $`3 + 3h + h^2`$. Half a step to either side errs less: the *central difference*
+    $`3 + 3h + h^2`$. A step to either side errs less: the *central difference*
     $`\frac{f(x + h) - f(x - h)}{2h}`$ is $`3 + h^2`$.
     """
     x = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)

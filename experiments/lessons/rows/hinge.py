@@ -78,9 +78,9 @@ def s25(work: Work) -> None:
     for scores in (at, under):
         F.hinge_loss(scores, torch.tensor([0])).backward()
     work.step("scores that meet the margin exactly", at, "2 = 1 + 1")
-    work.expect("gradient there", [[0, 0]], at.grad)
+    work.expect("gradient where it is met exactly", [[0, 0]], at.grad)
     work.step("scores that miss it by .001", under)
-    work.expect("gradient there", [[-1, 1]], under.grad)
+    work.expect("gradient where .001 is missing", [[-1, 1]], under.grad)
 
 
 @row(26, "The mean over the data", F.hinge_loss, F.mean)

@@ -126,7 +126,7 @@ def s3(work: Work) -> None:
         {
             "that is a, before the activation": hidden[1],
             "the bias is missing": F.sigmoid(torch.tensor(1.6)),
-            "the first column is the bias, which is multiplied by 1": F.sigmoid(torch.tensor(0.8 * 1 + 0.4 * 2 + 0.2)),
+            "the bias is −.2: it is added with its sign": F.sigmoid(torch.tensor(0.8 * 1 + 0.4 * 2 + 0.2)),
         },
     )
 

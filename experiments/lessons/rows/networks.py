@@ -183,8 +183,9 @@ def s15(work: Work) -> None:
 
 @row(16, "A cascade", shapes, models.mlp, models.convnet)
 def s16(work: Work) -> None:
-    r"""The output of one layer is the input of the next, and each layer has weights of its own. Shapes on the way, of
-    one picture, through an `mlp` of three hidden layers and, where they change, through a `convnet`:
+    r"""The output of one layer is the input of the next, and each layer has weights of its own. The row shows
+    the shapes on the way, of one picture, through an `mlp` of three hidden layers and, where they change, through a
+    `convnet`.
     """
     configs = {
         "mlp": Config(model="mlp", activation="relu", batch_norm=False, width=100, depth=3),

@@ -78,8 +78,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         ``input`` with each padded axis longer by its pair.
 
     Raises:
-        RuntimeError: an odd number of numbers, or more than the axes.
-        ValueError: a ``value`` with another mode.
+        RuntimeError: an odd number of numbers, or more than the axes; a ``value`` with another mode; more than the mode
+            allows for the size.
         NotImplementedError: there is no such mode for the shape, or ``input`` is complex.
 
     Source: S15 (the border of a convolution). Signature and behaviour: ``torch.nn.functional.pad``.

@@ -32,7 +32,7 @@ class Normalised(Function):
 
     ∂L/∂x, ∂L/∂weight and ∂L/∂bias follow from ∂L/∂z as in :class:`BatchNormTraining`.
 
-    Saved: x, weight, bias, μ, v. z, which f alone would save, is computed again from x.
+    Saved: x, weight, bias, μ, v. z or y, which f alone would save, is computed again from x.
 
     A subclass writes ``activate`` and ``times_slope``, and says what f is called in ``batch_norm.c``.
     """

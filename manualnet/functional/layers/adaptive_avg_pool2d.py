@@ -76,9 +76,9 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int 
         (N, C, H', W') or (C, H', W').
 
     Raises:
-        RuntimeError: the sizes do not fit.
+        RuntimeError: the sizes do not fit, or integers are to be averaged to one number.
         TypeError: ``output_size`` is neither number nor tuple.
-        NotImplementedError: ``input`` is complex or integer.
+        NotImplementedError: ``input`` is complex, or integer.
 
     Source: S15. Signature and behaviour: ``torch.nn.functional.adaptive_avg_pool2d``.
 

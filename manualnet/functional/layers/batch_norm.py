@@ -37,8 +37,8 @@ class BatchNormTraining(Function):
     A direction (ẋ, ẇ, ḃ) gives μ̇ = Σ ẋ / m, v̇ = 2 Σ (x - μ) ẋ / m and
     ẏ = weight r (ẋ - μ̇ - ½ (x - μ) r² v̇) + ẇ x̂ + ḃ.
 
-    Shapes: x, y (N, C, …); weight, bias, μ, v (C). Saved: x, weight, μ, v; x̂ would be one more tensor of the size of
-    x. There is no kink: ε keeps the slope of a constant channel finite.
+    Shapes: x, y (N, C, …); weight, bias, μ, v (C). Saved: x, weight, bias, μ, v; x̂ would be one more tensor of the size
+    of x. There is no kink: ε keeps the slope of a constant channel finite.
     """
 
     @staticmethod
@@ -169,8 +169,9 @@ def batch_norm(
         A tensor of the shape, type and memory format of ``input``.
 
     Raises:
-        ValueError: training with a single value a channel; ``eps`` not positive (negative, in evaluation).
-        RuntimeError: sizes or types do not fit; no statistics in evaluation.
+        ValueError: training with a single value a channel; ``eps`` not positive (negative, in evaluation); one of the
+            two statistics alone.
+        RuntimeError: sizes or types do not fit; no statistics in evaluation, or some that require a gradient.
         IndexError: ``input`` has less than two axes.
         NotImplementedError: ``input`` is not floating, or complex.
 

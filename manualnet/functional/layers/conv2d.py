@@ -175,11 +175,12 @@ def conv2d(
         RuntimeError: shapes or types do not fit, or ``padding="same"`` with a stride.
         NotImplementedError: complex input.
 
-    On the CPU, where a C compiler is found, large convolutions of float32 pictures whose channels lie innermost
-    (``channels_last``) with kernels of 3 × 3 go by Winograd's filtering, in tiles of 2 × 2 outputs, whose error is
-    about 1.5 times the plain sum's; after ``torch.set_float32_matmul_precision("high")`` in larger ones, up to three
-    times as fast, whose error is up to five times that. ``MANUALNET_NATIVE=0`` gives the plain sum. In bfloat16, on a
-    processor that multiplies tiles of such numbers, those of 3 columns are the plain sum in compiled code.
+    On the CPU, where a C compiler is found, large convolutions of float32 pictures with kernels of 3 × 3, a stride of 1
+    and channels in multiples of 8 (at least 24 where they lie innermost, 64 in planes) go by Winograd's filtering, in
+    tiles of 2 × 2 outputs, whose error is about 1.5 times the plain sum's; after
+    ``torch.set_float32_matmul_precision("high")`` in larger ones, up to three times as fast, whose error is up to five
+    times that. ``MANUALNET_NATIVE=0`` gives the plain sum. In bfloat16, on a processor that multiplies tiles of such
+    numbers, those of 3 columns are the plain sum in compiled code.
 
     Source: S15 (the idea), S50 (a gradient as a sum of products). Signature and behaviour:
     ``torch.nn.functional.conv2d``.

@@ -23,7 +23,7 @@ class Linear(Function):
         ∂L/∂b_j  = Σ_n g_nj             ∂L/∂b = Σ G       over all leading axes
 
     Saved: X where W's gradient is wanted and W where X's is. A W of one axis (in) is one unit without its axis.
-    Autocast rounds W to half precision in here, not before: ∂L/∂W, summed in float32, is not rounded then.
+    Autocast rounds W to half precision in here, not before: where compiled code sums ∂L/∂W, it stays float32.
     """
 
     @staticmethod

@@ -10,8 +10,8 @@ from manualnet.functional.layers._noise import MultiplyNoise, scaled_mask
 def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) -> Tensor:
     """Set whole examples to zero with probability p and divide the others by 1 - p.
 
-    y = x n with one draw n = 0 or 1 / (1 - p) for each example or for the batch, so ∂L/∂x = n ∂L/∂y. The noise is
-    torchvision's, draw for draw.
+    y = x n with one draw n = 0 or 1 / (1 - p) for each example or for the batch, so ∂L/∂x = n ∂L/∂y. For p < 1 the
+    noise is torchvision's, draw for draw.
 
     Args:
         input: (N, …), what the residual branch computed.

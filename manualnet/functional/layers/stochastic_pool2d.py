@@ -47,8 +47,8 @@ class StochasticPool2dTraining(Function):
 class StochasticPool2dEvaluation(Function):
     """y = Σ p_k a_k over a window, with a = max(0, x) and p_k = a_k / S, S = Σ a: so y = Σ a² / S.
 
-    By the quotient rule ∂y/∂a_k = (2 a_k S - Σ a²) / S² = (2 a_k - y) / S: an element above half the average
-    raises it, one below lowers it. An element receives from all windows that hold it; with g' = ∂L/∂y / S,
+    By the quotient rule ∂y/∂a_k = (2 a_k S - Σ a²) / S² = (2 a_k - y) / S: an element above y / 2
+    raises y, one below lowers it. An element receives from all windows that hold it; with g' = ∂L/∂y / S,
 
         ∂L/∂x[k] = Σ_{o: k in window o} g'[o] (2 a_k - y[o]) = 2 a_k Σ_o g'[o] - Σ_o g'[o] y[o]
 

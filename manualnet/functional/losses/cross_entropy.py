@@ -97,8 +97,8 @@ def cross_entropy(
 
     Args:
         input: scores, (C,), (N, C) or (N, C, d1, …). No softmax before: it is in the loss.
-        target: class indices 0 … C - 1 of torch.int64, (), (N,) or (N, d1, …); or probabilities, floating, of the
-            shape of ``input``, which may require a gradient.
+        target: class indices 0 … C - 1 of torch.int64, (), (N,) or (N, d1, …), the first two also of
+            torch.uint8; or probabilities, floating, of the shape of ``input``, which may require a gradient.
         weight: (C,), one weight per class; with class indices a constant.
         size_average, reduce: PyTorch's older form of ``reduction``.
         ignore_index: a class index that is left out of loss and mean.
@@ -110,8 +110,9 @@ def cross_entropy(
         A number, or for ``"none"`` a tensor of the shape of ``input`` without its classes.
 
     Raises:
-        IndexError: a target is out of range (looked at on the CPU only), or ``input`` is a single number.
+        IndexError: a target is out of range (looked at on the CPU only).
         ValueError: the numbers of examples differ, or ``reduction`` is none of the three.
+        RuntimeError or IndexError: ``input`` is a single number.
         RuntimeError: another shape, type or ``label_smoothing`` does not fit, ``ignore_index`` >= 0 with
             probabilities, or ``weight`` requires a gradient with class indices.
         NotImplementedError: ``input`` is complex or of integers.

@@ -80,7 +80,7 @@ def hinge_loss(scores: Tensor, target: Tensor, margin: float = 1.0, reduction: s
 
     Args:
         scores: (N, C), or (C,) for one example.
-        target: class indices 0 … C - 1 of torch.int64, (N,) or ().
+        target: class indices 0 … C - 1 of torch.int64 or torch.uint8, (N,) or ().
         margin: the lead that is wanted.
         reduction: ``"mean"`` over the examples, ``"sum"`` or ``"none"``.
 

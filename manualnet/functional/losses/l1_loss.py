@@ -111,7 +111,7 @@ def l1_loss(
 
     Raises:
         ValueError: ``weight`` has another shape than ``input``, or ``reduction`` is none of the three.
-        RuntimeError: the shapes do not broadcast, or a mean of integers is asked for.
+        RuntimeError: the shapes do not broadcast, or a mean of integers is asked for without a ``weight``.
         NotImplementedError: an argument is complex or bool.
 
     Source: S36. Signature and behaviour: ``torch.nn.functional.l1_loss``.

@@ -109,7 +109,7 @@ def mse_loss(
     Raises:
         ValueError: ``weight`` has another shape than ``input``, or ``reduction`` is none of the three.
         RuntimeError: the shapes do not broadcast.
-        NotImplementedError: an argument is complex, or all are of integers.
+        NotImplementedError: an argument is complex, or all are of integers and there is no ``weight``.
 
     Source: S48, where E = ½ Σ (x - t)² is ``squared_error``. Signature and behaviour: ``torch.nn.functional.mse_loss``.
 

@@ -73,7 +73,7 @@ def nll_loss(
 
     Args:
         input: log-probabilities, (C,), (N, C) or (N, C, d1, …).
-        target: class indices 0 … C - 1, of torch.int64: (), (N,) or (N, d1, …).
+        target: class indices 0 … C - 1, of torch.int64: (), (N,) or (N, d1, …), the first two also of torch.uint8.
         weight: (C,), one weight per class; a constant.
         size_average, reduce: PyTorch's older form of ``reduction``.
         ignore_index: a target that is left out of loss and mean.
@@ -84,7 +84,7 @@ def nll_loss(
 
     Raises:
         IndexError: a target is out of range (looked at on the CPU only).
-        ValueError: the numbers of examples differ, or ``reduction`` is none of the three.
+        ValueError: ``input`` is a single number, the numbers of examples differ, or ``reduction`` is none of the three.
         RuntimeError: another shape or type does not fit, or ``weight`` requires a gradient.
         NotImplementedError: ``input`` is complex or of integers.
 

@@ -56,7 +56,7 @@ def elastic_net(*tensors: Tensor, beta: float) -> Tensor:
         beta: β, the weight of the squares, a number; by name.
 
     Returns:
-        A 0-d tensor of the type to which the tensors promote.
+        A 0-d tensor of the type to which the tensors promote; of integers, that of their sum.
 
     Raises:
         TypeError: no tensor came, or something else than a tensor; or ``beta`` is missing.

@@ -55,7 +55,7 @@ def l2_penalty(*tensors: Tensor) -> Tensor:
         tensors: one or more, of any shapes, on one device.
 
     Returns:
-        A 0-d tensor of the type to which the tensors promote.
+        A 0-d tensor of the type to which the tensors promote; of integers, that of their sum.
 
     Raises:
         TypeError: no tensor came, or something else than a tensor.
