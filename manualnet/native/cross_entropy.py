@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from manualnet.native.build import load
-from manualnet.native.call import NAMES, along, call, fits, threads_for, wide
+from manualnet.native.call import NAMES, call, fits, threads_for, wide
+from manualnet.native.scores import in_order, placed, where_they_lie
 
 # Scores below which a call is over before a compiled path pays, and below which PyTorch's likelihood is as fast, and
 # targets up to which it looks up scores of float32 that lie together as fast.
@@ -25,7 +26,7 @@ def cross_entropy(
     library = _library() if x.numel() >= _WORTH and fits(x) else None
     if library is None:
         return None
-    x, sizes = _placed(x)
+    x, sizes = placed(x)
     loss = torch.empty(target.shape if reduction == "none" else ())
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
     kernel = getattr(library, f"cross_entropy_{NAMES[x.dtype]}")
@@ -47,7 +48,7 @@ def cross_entropy_backward(
     kernel = _backward("cross_entropy", x.dtype) if x.numel() >= _WORTH and fits(x) else None
     if kernel is None:
         return None
-    x, sizes = _placed(x)
+    x, sizes = placed(x)
     grad_x = torch.empty_like(x)
     shape = _Shape(*sizes, ignore_index, reduction == "mean", reduction == "none", smoothing)
     tensors = target.contiguous(), grad_x, wide(grad_out), wide(weight)
@@ -66,7 +67,7 @@ def worth(x: Tensor, target: Tensor) -> bool:
 def nll_loss(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor | None:
     """-w x at the target in float32, of (N, C, …) and targets (N, …); None where another way must be gone."""
     # A few scores are looked up: that is not worth a copy of all.
-    sizes, kernel = _sizes_apart(x), getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
+    sizes, kernel = where_they_lie(x), getattr(_library(), f"nll_{NAMES[x.dtype]}", None)
     if sizes is None or kernel is None:
         return None
     loss = torch.empty(target.shape if reduction == "none" else ())
@@ -91,43 +92,10 @@ def nll_backward(
     if kernel is None:
         return None
     grad_x = grad_out.new_empty(shape)
-    sizes = _Shape(*_apart(*_split(shape)), ignore_index, reduction == "mean", reduction == "none", 0.0)
+    sizes = _Shape(*in_order(shape), ignore_index, reduction == "mean", reduction == "none", 0.0)
     tensors = target.contiguous(), grad_x, wide(grad_out), wide(weight)
     call(kernel, *tensors, ctypes.byref(sizes), threads_for(shape.numel()))
     return grad_x
-
-
-def as_array(x: Tensor) -> tuple[Tensor, tuple[int, int, int]]:
-    """The scores as an array (n, c, p), its places in the targets' order; a copy where they do not lie like one."""
-    sizes = _sizes_of(x)
-    return (x.contiguous(), _split(x.shape)) if sizes is None else (x, sizes)
-
-
-def _placed(x: Tensor) -> tuple[Tensor, tuple[int, int, int, int]]:
-    """The same, with how far pictures are apart: a part of them need not be copied."""
-    sizes = _sizes_apart(x)
-    return (x.contiguous(), _apart(*_split(x.shape))) if sizes is None else (x, sizes)
-
-
-def _sizes_apart(x: Tensor) -> tuple[int, int, int, int] | None:
-    """n, c, p and how far it is from a picture to the next, of an array or a part of one; None of others."""
-    sizes = _sizes_of(x)
-    if sizes is not None:
-        return _apart(*sizes)
-    n, c, p = _split(x.shape)
-    return (n, c, p, x.stride(0)) if x.dim() > 1 and x.stride(0) > c * p and x[0].is_contiguous() else None
-
-
-def _apart(n: int, c: int, p: int) -> tuple[int, int, int, int]:
-    return n, c, p, c * p
-
-
-def _sizes_of(x: Tensor) -> tuple[int, int, int] | None:
-    return along(x, min(1, x.dim() - 1), ordered=True)
-
-
-def _split(shape: torch.Size) -> tuple[int, int, int]:
-    return (1, shape[0], 1) if len(shape) == 1 else (shape[0], shape[1], shape[2:].numel())
 
 
 def _backward(name: str, dtype: torch.dtype):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from manualnet.native.build import load
 from manualnet.native.call import NAMES, call, fits, laid_like, threads_for, wide
-from manualnet.native.cross_entropy import as_array
+from manualnet.native.scores import as_array
 
 # Scores below which a call is over before a compiled path pays.
 _WORTH = 1 << 7

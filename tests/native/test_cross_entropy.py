@@ -7,6 +7,7 @@ import torch
 
 from manualnet import functional as F
 from manualnet.native import cross_entropy as native
+from manualnet.native import scores
 
 from .kit import DTYPES, compiled, counted, normal, threaded, using
 
@@ -216,11 +217,12 @@ SLICES = {
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 def test_slices_are_read_where_they_lie(monkeypatch, ran, name, make, reduction, dtype):
-    valued = counted(monkeypatch, native, "nll_loss" if name == "likelihood" else "cross_entropy")
+    likelihood = name == "likelihood"
+    valued = counted(monkeypatch, native, "nll_loss" if likelihood else "cross_entropy")
     x = make(partial(normal, dtype=dtype))
-    handed = counted(monkeypatch, native, "_sizes_apart")
+    handed = counted(monkeypatch, native if likelihood else scores, "where_they_lie")
     ours = _gradient(FUNCTIONS[name], x, _target(x.shape), reduction)
-    assert all(sizes[3] == x.stride(0) for sizes in handed)
+    assert {sizes.apart for sizes in handed} == {x.stride(0)}
     dense = _gradient(FUNCTIONS[name], x.clone(memory_format=torch.contiguous_format), _target(x.shape), reduction)
     torch.testing.assert_close(ours, dense, rtol=0, atol=0)
     assert all(value is not None for value in [*ran(), *valued])
