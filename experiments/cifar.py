@@ -8,6 +8,8 @@ allocator.tame()
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -16,7 +18,7 @@ from experiments.training import checkpoint, data, recipes, results
 from experiments.training.config import Config, check
 from experiments.training.dashboard import Dashboard
 from experiments.training.device import pick_device, pick_precision, storage_dtype
-from experiments.training.errors import UsageError
+from experiments.training.errors import UsageError, reported
 from experiments.training.evaluate import accuracy, accuracy_by_class
 from experiments.training.pictures import Pictures, scale_of
 from experiments.training.terminal import Terminal
@@ -33,19 +35,40 @@ def run(config: Config) -> dict:
     dataset = data.load(config.dataset, config.data_dir, config.data_url)
     config = recipes.with_epochs(config, dataset.name)
     trainer = Trainer(config, device, precision)
-    state = checkpoint.load(config.resume, device) if config.resume else None
     folder = config.resume or results.make_folder(config)
     used = {"dataset_used": dataset.name, "precision_used": precision, "device_used": str(device)}
-    if not config.resume:
-        results.write_json(folder / "config.json", config.record() | used)
+    with _told(folder):
+        if not config.resume:
+            results.write_json(folder / checkpoint.CONFIG, config.record() | used)
+        with results.held(folder / checkpoint.CONFIG):
+            return _train_and_test(config, dataset, trainer, folder)
 
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Whatever stops a run, its user learns how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\nstopped; --resume {folder} goes on after its last whole epoch", file=sys.stderr)
+        raise
+    except OSError as error:
+        what = f"{error.filename or folder}: {error.strerror or error}"
+        raise UsageError(
+            f"{what}; once that is mended, --resume {folder} goes on after its last whole epoch"
+        ) from error
+
+
+def _train_and_test(config: Config, dataset: data.Dataset, trainer: Trainer, folder: Path) -> dict:
+    device, precision = trainer.device, trainer.precision
+    state = checkpoint.load(folder, device, trainer) if config.resume else None
     clock = time.perf_counter()
     train, validation, test = _pictures(dataset, config, device, storage_dtype(precision))
     synchronize(device)
     normalise_seconds = time.perf_counter() - clock
     steps = trainer.steps(len(train))
     done = state["step_count"] if state else 0
-    dashboard = Dashboard(folder, every=max(1, steps // 500), done=done)
+    dashboard = Dashboard(folder, every=max(1, steps // 500), done=done if config.resume else None)
     batch = min(config.batch_size, len(train))
     terminal = Terminal(steps * batch, done * batch)
     terminal.say(
@@ -69,8 +92,8 @@ def run(config: Config) -> dict:
             out = trainer.evaluate(validation, views="one")
             right = accuracy(out, validation.labels)
             dashboard.evaluation("validation", trainer.loss(out, validation.labels), right, trainer.step_count)
-        terminal.epoch(epoch, seconds, right)
         checkpoint.save(folder, trainer.state_dict())
+        terminal.epoch(epoch, seconds, right)
         clock = time.perf_counter()
 
     try:
@@ -155,12 +178,8 @@ def _summary(result: dict, folder: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    try:
+    with reported():
         run(recipes.parse(arguments))
-    except UsageError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nstopped; --resume FOLDER goes on after the last whole epoch of the run in this folder")
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ def chosen(options: Options) -> list[Row]:
     """The rows that the options name, in the lecture's order; without a name all for what is made of all."""
     if (options.part is not None) + (options.row is not None) + options.all > 1:
         raise UsageError("--part, --row and --all name rows in three ways: give one of them")
+    if options.markdown and (options.row or options.part):
+        raise UsageError("--markdown writes all rows: leave out --row and --part")
     if options.row is not None:
         try:
             return [contents.find(options.row)]

@@ -15,7 +15,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.training import checkpoint, results
+from experiments.training import checkpoint, recipes, results
+from experiments.training.config import check
 from experiments.training.errors import UsageError, reported
 
 ABOUT = """Train several settings over several seeds, in turns, each run a process of its own, and compare them.
@@ -123,7 +124,20 @@ def parse(arguments: list[str]) -> tuple[list[Runner], Path]:
     if len(seeds) != len(settings) or min(seeds) < 1:
         came = " ".join(map(str, given.seeds))
         raise UsageError(f"--seeds must be 1 or {len(settings)} numbers above 0, and is {came}")
+    for options in settings:
+        _validate(options)
     return [Runner(options, n) for options, n in zip(settings, seeds, strict=True)], given.runs_dir
+
+
+def _validate(options: list[str]) -> None:
+    """A setting's mistakes are told before anything is trained."""
+    own = {"--seed", "--run-name", "--runs-dir", "--resume"}
+    if given := sorted(own & {word.partition("=")[0] for word in options}):
+        raise UsageError(f"{given[0]} is chosen for each run: leave it out, and give --seeds and --runs-dir before --")
+    try:
+        check(recipes.parse(options))
+    except UsageError as error:
+        raise UsageError(f"{' '.join(options)}: {error}") from None
 
 
 def table(records: list[dict]) -> Table:

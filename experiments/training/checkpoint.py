@@ -1,8 +1,10 @@
 """A run's state after its last whole epoch, so that a run that was stopped can go on."""
 
 import dataclasses
+import io
 import json
 import pickle
+import zipfile
 from pathlib import Path
 
 import torch
@@ -10,8 +12,10 @@ import torch
 from experiments.training import results
 from experiments.training.config import Config
 from experiments.training.errors import UsageError
+from experiments.training.train import Trainer
 
 FILE = "checkpoint.pt"
+CONFIG = "config.json"
 # What was chosen on the machine where "auto" was asked for.
 _CHOSEN = {"dataset": "dataset_used", "precision": "precision_used", "device": "device_used"}
 # What another try may have differently: where things lie, and threads, on which only rounding depends.
@@ -20,32 +24,52 @@ _FREE = {"data_dir", "data_url", "runs_dir", "threads", "resume"}
 
 def save(folder: Path, state: dict) -> None:
     """Whole or not at all, as :func:`results.replacing` writes."""
-    with results.replacing(folder / FILE) as partial, partial.open("wb") as file:
-        torch.save(state, file)
+    # In memory first: where a disk is full, torch.save has other words for it.
+    written = io.BytesIO()
+    torch.save(state, written)
+    with results.replacing(folder / FILE) as partial:
+        partial.write_bytes(written.getbuffer())
 
 
-def load(folder: Path, device: torch.device) -> dict | None:
-    """What :func:`save` wrote last; None where no epoch had ended."""
+def load(folder: Path, device: torch.device, trainer: Trainer) -> dict | None:
+    """What :func:`save` wrote last, which must be of this network; None where no epoch had ended."""
     path = folder / FILE
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise UsageError(f"{path} cannot be read: remove it, and --resume begins with the first epoch") from error
+        with zipfile.ZipFile(path) as archive:  # torch.load does not look at its checksums
+            damaged = archive.testzip()
+        state = None if damaged else torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError):
+        state = None
+    if not _fits(state, trainer):
+        raise UsageError(
+            f"{path} is damaged, or is not this run's: remove it, and --resume begins with the first epoch"
+        )
+    return state
+
+
+def _fits(state: object, trainer: Trainer) -> bool:
+    """Whether it has all that a state has, of a network of the same shapes."""
+    if not isinstance(state, dict) or state.keys() != trainer.STATE:
+        return False
+    saved, model = state["model"], trainer.model.state_dict()
+    return saved.keys() == model.keys() and all(saved[k].shape == model[k].shape for k in model)
 
 
 def settings(folder: Path) -> Config:
     """The settings of the run that was stopped, with what ``auto`` stood for."""
-    path = folder / "config.json"
+    path = folder / CONFIG
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UsageError(f"--resume {folder}: there is no {path}; give the folder of a run") from error
+        raise UsageError(f"--resume {folder}: there is no {path}; give the folder of a run that had begun") from error
     except (OSError, ValueError) as error:
         raise UsageError(f"--resume {folder}: {path} cannot be read ({error})") from error
     if (folder / "result.json").exists():
         raise UsageError(f"--resume {folder}: this run has ended, and {folder / 'result.json'} holds what came of it")
+    if not isinstance(record, dict):
+        raise UsageError(f"--resume {folder}: {path} holds no settings")
     known = Config().record().keys() | set(_CHOSEN.values())
     if differ := sorted(known ^ record.keys()):
         raise UsageError(f"--resume {folder}: another version of this program made it (it differs in {differ[0]})")

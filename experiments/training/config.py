@@ -1,6 +1,8 @@
 """What a run is: one flat record, which is the command line, the file beside the results and the title of the run."""
 
 import dataclasses
+import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +13,7 @@ Activation = Literal["relu", "leaky_relu", "prelu", "elu", "gelu", "sigmoid", "t
 Loss = Literal["cross_entropy", "hinge", "mse", "squared_error", "l1", "binary_cross_entropy", "triplet"]
 Penalty = Literal["none", "l1", "l2", "elastic_net"]
 Recipe = Literal["airbench94", "fast94", "fast95", "fast96"]
+EPOCHS = 100_000  # at most
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,9 @@ class Config:
 def check(config: Config) -> None:
     """Refuse numbers that make no sense, before anything is loaded."""
     ranges = {
-        "width": (1, None),
-        "depth": (1, None),
-        "convolutions": (1, None),
+        "width": (4 if config.model == "convnet" else 1, 1 << 16),
+        "depth": (1, 1000),
+        "convolutions": (1, 1000),
         "freeze": (0, 1),
         "freeze_whitening": (0, 1),
         "dropout": (0, 1),
@@ -142,27 +145,28 @@ def check(config: Config) -> None:
         "weight_decay": (0, None),
         "batch_size": (1, None),
         "max_steps": (1, None),
+        "skip": (0, 0.99),
         "crop": (0, 31),
         "cutout": (0, 32),
-        "threads": (1, None),
-        "seed": (0, None),
+        "threads": (1, 1024),
+        "seed": (0, 2**63 - 1),
     }
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
         # Written so that NaN fails too.
-        if value is not None and not (low <= value and (high is None or value <= high)):
+        if value is not None and not (low <= value <= (sys.float_info.max if high is None else high)):
             wanted = f"at least {low}" if high is None else f"from {low} to {high}"
+            wanted += " and finite" if value == math.inf else ""
             raise UsageError(f"--{name.replace('_', '-')} must be {wanted}, and is {value}")
     if not config.resolutions or not all(9 <= side <= 64 for side in config.resolutions):
         raise UsageError(f"--resolutions must be one or more sides from 9 to 64, and is {_words(config.resolutions)}")
     if config.model != "convnet" and set(config.resolutions) != {32}:
         given = _words(config.resolutions)
         raise UsageError(f"--resolutions {given}: --model {config.model} takes pictures of 32 pixels only; use convnet")
-    for name in ("skip", "momentum"):
-        if not 0 <= getattr(config, name) < 1:
-            raise UsageError(f"--{name} must be at least 0 and below 1, and is {getattr(config, name)}")
-    if config.epochs is not None and not config.epochs > 0:
-        raise UsageError(f"--epochs must be more than 0, and is {config.epochs}")
+    if not 0 <= config.momentum < 1:
+        raise UsageError(f"--momentum must be at least 0 and below 1, and is {config.momentum}")
+    if config.epochs is not None and not 0 < config.epochs <= EPOCHS:
+        raise UsageError(f"--epochs must be more than 0 and at most {EPOCHS:,}, and is {config.epochs}")
     if config.batch_norm and config.batch_size == 1:
         raise UsageError("--batch-size 1 leaves batch normalisation nothing to average: use 2 or --no-batch-norm")
 

@@ -11,9 +11,9 @@ from experiments.training.train import Progress
 class Dashboard:
     """Loss, accuracy and learning rate by step, the gradient's norm by layer, validation by step."""
 
-    def __init__(self, folder: Path, every: int, done: int = 0):
+    def __init__(self, folder: Path, every: int, done: int | None = None):
         # Of a run that was stopped, the steps after the first ``done`` are made once more.
-        self._writer = SummaryWriter(str(folder), purge_step=done + 1 if done else None)
+        self._writer = SummaryWriter(str(folder), purge_step=None if done is None else done + 1)
         self._every = every
 
     def step(self, progress: Progress, model: nn.Module) -> None:

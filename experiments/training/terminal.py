@@ -1,5 +1,6 @@
 """What the terminal shows of a run: a bar where there is a terminal, a line an epoch where there is none."""
 
+import os
 import sys
 
 from torch import Tensor
@@ -47,9 +48,12 @@ class Terminal:
         self._reset()
 
     def say(self, line: str) -> None:
-        """Above the bar, if there is one."""
-        tqdm.write(line, file=sys.stdout)
-        sys.stdout.flush()
+        """Above the bar, if there is one; where nobody reads any more, as behind ``| head``, training goes on."""
+        try:
+            tqdm.write(line, file=sys.stdout)
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def close(self) -> None:
         self._bar.close()

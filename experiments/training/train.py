@@ -36,6 +36,9 @@ class Progress:
 class Trainer:
     """A network, what it minimises, and how it does so."""
 
+    # The parts of what ``state_dict`` gives.
+    STATE = frozenset("epoch step_count seconds resumed_after model optimizers losses random".split())
+
     def __init__(self, config: Config, device: torch.device, precision: str):
         self.config, self.device, self.precision = config, device, precision
         torch.manual_seed(config.seed)

@@ -1,14 +1,18 @@
 """The program, as a person runs it."""
 
+import errno
+import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from experiments.cifar import main
+from experiments.training import results
 from experiments.training.train import Trainer
 
 QUICK = ["--dataset", "embedded", "--model", "linear", "--max-steps", "4"]
@@ -16,6 +20,16 @@ QUICK = ["--dataset", "embedded", "--model", "linear", "--max-steps", "4"]
 
 def _run(tmp_path, *arguments):
     main([*arguments, "--runs-dir", str(tmp_path)])
+
+
+def _refused(tmp_path, capsys, *arguments):
+    """The one line that is said of a mistake."""
+    with pytest.raises(SystemExit) as ended:
+        _run(tmp_path, *arguments)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    return told
 
 
 def test_a_run_leaves_all_its_files(tmp_path, capsys):
@@ -59,10 +73,9 @@ def test_the_test_set_can_be_left_alone(tmp_path, capsys):
     assert "test accuracy" not in capsys.readouterr().out
 
 
-def test_no_run_is_written_over(tmp_path):
+def test_no_run_is_written_over(tmp_path, capsys):
     _run(tmp_path, *QUICK, "--run-name", "first")
-    with pytest.raises(SystemExit, match=r"error: .*first exists already: give another --run-name"):
-        _run(tmp_path, *QUICK, "--run-name", "first")
+    assert "first exists already: give another --run-name" in _refused(tmp_path, capsys, *QUICK, "--run-name", "first")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +84,7 @@ def test_no_run_is_written_over(tmp_path):
         (["--dataset", "cifar10", "--data-dir", "/nowhere"], "error: --data-dir /nowhere does not exist"),
         ([*QUICK, "--device", "cuda"], "error: --device cuda: this machine has none"),
         ([*QUICK, "--batch-size", "0"], "error: --batch-size must be at least 1, and is 0"),
-        ([*QUICK, "--epochs", "-1"], "error: --epochs must be more than 0, and is -1.0"),
+        ([*QUICK, "--epochs", "-1"], "error: --epochs must be more than 0 and at most 100,000, and is -1.0"),
         ([*QUICK, "--max-steps", "0"], "error: --max-steps must be at least 1, and is 0"),
         ([*QUICK, "--dropout", "1.5"], "error: --dropout must be from 0 to 1, and is 1.5"),
         ([*QUICK, "--learning-rate", "-1"], "error: --learning-rate must be at least 0, and is -1.0"),
@@ -81,19 +94,21 @@ def test_no_run_is_written_over(tmp_path):
             [*QUICK, "--resolutions", "16", "32"],
             "error: --resolutions 16 32: --model linear takes pictures of 32 pixels",
         ),
-        (["--skip", "1"], "error: --skip must be at least 0 and below 1, and is 1.0"),
+        (["--skip", "1"], "error: --skip must be from 0 to 0.99, and is 1.0"),
+        ([*QUICK, "--learning-rate", "inf"], "error: --learning-rate must be at least 0 and finite, and is inf"),
+        ([*QUICK, "--threads", "100000"], "error: --threads must be from 1 to 1024, and is 100000"),
+        ([*QUICK, "--epochs", "1e400"], "error: --epochs must be more than 0 and at most 100,000, and is inf"),
+        ([*QUICK, "--seed", str(2**70)], "error: --seed must be from 0 to"),
+        (["--width", "3"], "error: --width must be from 4 to 65536, and is 3"),
+        ([*QUICK, "--run-name", ".."], "error: --run-name must be the name of a folder, without a path, and is '..'"),
         (["--freeze", "1.5"], "error: --freeze must be from 0 to 1, and is 1.5"),
         (["--recipe", "fast99"], "error: --recipe must be one of airbench94, fast94, fast95, fast96, and is 'fast99'"),
         ([*QUICK, "--recipe", "fast94"], "error: --recipe fast94 is convnet's, and --model is linear"),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path, monkeypatch, arguments, message):
+def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(SystemExit) as caught:
-        _run(tmp_path, *arguments)
-    text = str(caught.value.code)
-    assert text.startswith(message)
-    assert "\n" not in text
+    assert _refused(tmp_path, capsys, *arguments).startswith(message)
     assert not list(tmp_path.iterdir())
 
 
@@ -171,17 +186,77 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, at):
     assert all(torch.equal(first[k], second[k]) for k in first)
 
 
-def test_what_cannot_go_on_is_told_in_a_line(tmp_path, monkeypatch):
+def test_what_is_done_again_is_on_the_dashboard_once(tmp_path, monkeypatch):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = _stopped(tmp_path, monkeypatch, 5, *RESUMED)
+    main(["--resume", str(folder)])
+    steps = [e.step for e in EventAccumulator(str(folder)).Reload().Scalars("training/loss")]
+    assert steps == sorted(set(steps))
+
+
+def test_what_cannot_go_on_is_told_in_a_line(tmp_path, monkeypatch, capsys):
     folder = _stopped(tmp_path, monkeypatch, 14, *RESUMED)
-    for arguments, message in [
-        ([str(tmp_path / "none")], "error: --resume .*none: there is no .*config.json; give the folder of a run"),
-        ([str(folder), "--width", "8"], "error: --width is 16 in .*it, and a run goes on with its own settings"),
-    ]:
-        with pytest.raises(SystemExit, match=message):
-            main(["--resume", *arguments])
-    (folder / "checkpoint.pt").write_bytes(b"no checkpoint")
-    with pytest.raises(SystemExit, match=r"error: .*checkpoint.pt cannot be read: remove it"):
-        main(["--resume", str(folder)])
+
+    def told(*arguments):
+        return _refused(tmp_path, capsys, "--resume", *arguments)
+
+    assert "none/config.json; give the folder of a run" in told(str(tmp_path / "none"))
+    assert "error: --width is 16 in" in told(str(folder), "--width", "8")
+    with results.held(folder / "config.json"):
+        assert "it: this run is being trained by another process" in told(str(folder))
+    saved = folder / "checkpoint.pt"
+    whole = saved.read_bytes()
+    for damaged in (b"no checkpoint", whole[:-100], _flipped(whole)):
+        saved.write_bytes(damaged)
+        assert "checkpoint.pt is damaged, or is not this run's: remove it, and --resume begins" in told(str(folder))
+    other = torch.load(io.BytesIO(whole))
+    other["model"]["1.weight"] = other["model"]["1.weight"][:, :-1].clone()
+    for state in (other, [1], {"epoch": 1}):
+        torch.save(state, saved)
+        assert "is not this run's" in told(str(folder))
+    (folder / "config.json").write_text("[]")
+    assert "config.json holds no settings" in told(str(folder))
     (folder / "result.json").write_text("{}")
-    with pytest.raises(SystemExit, match=r"error: --resume .*it: this run has ended"):
-        main(["--resume", str(folder)])
+    assert "this run has ended" in told(str(folder))
+
+
+def _flipped(whole):
+    """With one bit turned within the numbers, which are most of it."""
+    at = len(whole) // 2
+    return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+
+
+def test_where_nothing_can_be_written_the_last_checkpoint_stays(tmp_path, monkeypatch, capsys):
+    folder = _stopped(tmp_path, monkeypatch, 14, *RESUMED)
+    before = (folder / "checkpoint.pt").read_bytes()
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        told = _refused(tmp_path, capsys, "--resume", str(folder))
+    assert "No space left on device; once that is mended, --resume" in told
+    assert (folder / "checkpoint.pt").read_bytes() == before
+
+
+def test_an_interruption_says_how_it_goes_on(tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        _run(tmp_path, *QUICK, "--run-name", "it")
+    assert ended.value.code == 130
+    assert f"stopped; --resume {tmp_path / 'it'} goes on" in capsys.readouterr().err
+
+
+def test_where_nobody_reads_training_goes_on(tmp_path):
+    command = [sys.executable, "-m", "experiments.cifar", *QUICK, "--runs-dir", str(tmp_path), "--run-name", "unheard"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        told = process.stderr.read()
+    assert process.returncode == 0, told
+    assert "Traceback" not in told
+    assert (tmp_path / "unheard" / "result.json").exists()

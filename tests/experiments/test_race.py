@@ -73,7 +73,8 @@ def test_a_race_is_run_and_not_repeated(tmp_path, capsys):
             "1 or 2 numbers above 0, and is 1 2 3",
         ),
         (["--seeds", "0", "--", "--model", "mlp"], "numbers above 0, and is 0"),
-        (["--", "--width", "0"], "--width 0 with seed 0: --width must be at least 1, and is 0"),
+        (["--", "--width", "0"], "error: --width 0: --width must be from 4 to 65536, and is 0"),
+        (["--", "--model", "mlp", "--seed", "3"], "error: --seed is chosen for each run: leave it out"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(tmp_path, capsys, arguments, message):
