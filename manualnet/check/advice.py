@@ -32,6 +32,11 @@ DTYPE = (
 )
 DEVICE = "Make new tensors where the data are: torch.zeros_like(x), or device=grad_out.device."
 ONCE = "Write backward from differentiable operations and drop once_differentiable, if second derivatives are wanted."
+GIVEN = "Return None from backward for each argument that is no tensor, a gradient for each that is."
+VIEW = (
+    "Return from jvp what forward returns: where that is a view of its input, as x.view_as(x) is, the tangent must be "
+    "one of the tangent, t.view_as(t)."
+)
 COUNT = "Return from backward one gradient for each argument of forward, None for those that have none."
 ALLOW = (
     "Give the class to torch.compiler.allow_in_graph, right after its definition or in __init_subclass__ of its base, "
@@ -50,6 +55,8 @@ _CURES = {
     r"same device|two devices|Unhandled FakeTensor Device|is not on the expected device": DEVICE,
     r"once_differentiable": ONCE,
     r"incorrect number of gradients": COUNT,
+    r"gradient different than None at position": GIVEN,
+    r"returning a view": VIEW,
     r"autograd\.Function.*(not supported|unsupported)|allow_in_graph": ALLOW,
 }
 

@@ -59,8 +59,8 @@ class Worst:
         self.meet(error, allowed, place)
         if ratio.flatten()[at] > 1:
             number, right = wide.flatten()[at].item(), wanted.flatten()[at].item()
-            guess = diagnosis(wide, wanted, tolerance + float(torch.as_tensor(slack).max()))
-            wrong = f"{place} is {number:.6g}, not {right:.6g}{'; ' + guess if guess else ''}."
+            guess = diagnosis(wide, wanted, allowed)
+            wrong = f"{place} is {', not '.join(_apart(number, right))}{'; ' + guess if guess else ''}."
             raise Fault(wrong, mend, where=place, error=error, bound=allowed)
 
 
@@ -69,8 +69,14 @@ def told(what: str, actual: Tensor, expected: Tensor, wrong: Tensor, whose: str)
     at = int(wrong.flatten().int().argmax())
     index = list(map(int, torch.unravel_index(torch.tensor(at), wrong.shape)))
     got, due = actual.flatten()[at].item(), expected.flatten()[at].item()
+    found, wanted = _apart(got, due)
+    return f"{what}{f' at {index}' if index else ''} is {found}, {whose} {wanted}."
+
+
+def _apart(got: float, due: float) -> tuple[str, str]:
+    """Both in so many digits that they differ."""
     digits = 6 if f"{got:.6g}" != f"{due:.6g}" else 17
-    return f"{what}{f' at {index}' if index else ''} is {got:.{digits}g}, {whose} {due:.{digits}g}."
+    return f"{got:.{digits}g}", f"{due:.{digits}g}"
 
 
 def diagnosis(actual: Tensor, expected: Tensor, tolerance: float = CLOSE) -> str:
@@ -89,7 +95,7 @@ def diagnosis(actual: Tensor, expected: Tensor, tolerance: float = CLOSE) -> str
     if expected.dim() > 1 and any(near(actual, expected.transpose(i, -1)) for i in range(expected.dim() - 1)):
         return "it is the right one transposed"
     ratio = (actual * expected).sum() / (expected * expected).sum()
-    if near(actual, ratio * expected) and ratio.isfinite():
+    if near(actual, ratio * expected) and ratio.isfinite() and abs(ratio - 1) > 1e-6:
         value = ratio.item()
         times = f"{round(value)}" if abs(value - round(value)) < 1e-6 and round(value) else f"{value:.6g}"
         inverse = (
@@ -97,4 +103,4 @@ def diagnosis(actual: Tensor, expected: Tensor, tolerance: float = CLOSE) -> str
         )
         return f"it is {times}{inverse} times the right one: a factor is missing or too many"
     wrong = int((~torch.isclose(actual, expected, rtol=1e-6, atol=max(1e-9, tolerance))).sum())
-    return f"{wrong} of {expected.numel()} elements differ" if expected.numel() > 1 else ""
+    return f"{wrong} of {expected.numel()} elements differ" if wrong and expected.numel() > 1 else ""

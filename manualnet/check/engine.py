@@ -2,22 +2,22 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from manualnet.check.advice import LEAF, advice
 from manualnet.check.calls import call, fresh
-from manualnet.check.properties import PROPERTIES
+from manualnet.check.properties import PROPERTIES, deterministic
 from manualnet.check.property import DoesNotApply, Fault, Property, short
 from manualnet.check.report import Report, Result
 from manualnet.check.spec import Kink, Sample, Spec
-from manualnet.check.subject import Subject
+from manualnet.check.subject import Subject, differentiable
 
 FORWARD = "Mend the forward first."
+SAMPLES = "Mend the samples of the spec first."
 DOUBLE = (
     "It runs in float32, but derivatives are checked in float64: let it take any floating type, and turn to float64 "
     "what it holds beside its arguments, as module.double() does."
@@ -85,7 +85,7 @@ def check(
     spec = Spec(
         name or str(getattr(function, "__name__", type(function).__name__)),
         function,
-        [_differentiable(s) for s in (*calls, *samples)],
+        [differentiable(s) for s in (*calls, *samples)],
         reference,
         kinks,
         extremes,
@@ -108,14 +108,23 @@ def prove(
     # Who names every property asks for none in particular.
     subject = Subject(spec, [p.name for p in properties] if only and len(properties) < len(PROPERTIES) else ())
     results: list[Result] = []
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.enable_grad():
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.enable_grad(), _kept_settings(subject):
         warnings.simplefilter("ignore")
         try:
-            for sample in subject.given:
+            given = subject.given
+        except Exception as error:
+            wrong = f"making the samples raises {short(error)}"
+            return Report(spec.name, (Result("value", "failed", wrong=wrong, mend=SAMPLES),))
+        try:
+            for sample in given:
                 call(subject.function, fresh(sample))
         except Exception as error:
             wrong = f"the call itself raises {short(error)}"
             return Report(spec.name, (Result("value", "failed", wrong=wrong, mend=_runs(subject, error)),))
+        if deterministic in properties:
+            # State that builds up shows in what comes later.
+            with suppress(Exception):
+                _ = subject.first
         for prop in properties:
             results.append(_result(prop, subject))
             if each:
@@ -123,6 +132,15 @@ def prove(
             if stop_early and results[-1].failed:
                 break
     return Report(spec.name, tuple(results), tuple(subject.notes))
+
+
+@contextmanager
+def _kept_settings(subject: Subject) -> Iterator[None]:
+    """PyTorch's settings are those of before, whatever a function does to them."""
+    try:
+        yield
+    finally:
+        subject.restore_settings()
 
 
 def _runs(subject: Subject, error: Exception) -> str:
@@ -169,20 +187,3 @@ def _failure(prop: Property, subject: Subject, error: Exception, result: Callabl
             "failed", wrong=error.wrong, mend=error.mend, where=error.where, error=error.error, bound=error.bound
         )
     return result("failed", wrong=f"it raises {short(error)}", mend=advice(error) or prop.mend)
-
-
-def _differentiable(sample: Sample) -> Sample:
-    """The sample, with every floating tensor requiring a gradient if none does."""
-    if not any(isinstance(a, Tensor) for a in pytree.tree_leaves((sample.args, sample.kwargs))):
-        raise ValueError("there is no tensor to check with; pass the function's arguments after it.")
-    if any(t.is_complex() for t in sample.tensors):
-        raise ValueError(
-            "complex inputs are not differentiated: check the function of real numbers, as in "
-            "lambda x: torch.view_as_real(F.apply(torch.view_as_complex(x)))."
-        )
-    if sample.inputs:
-        return sample
-    if not any(t.is_floating_point() for t in sample.tensors):
-        kinds = ", ".join(sorted({str(t.dtype).removeprefix("torch.") for t in sample.tensors}))
-        raise ValueError(f"no input can be differentiated: the tensors are {kinds}, a floating one is needed.")
-    return sample.map(lambda t: t.detach().requires_grad_(t.is_floating_point()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +14,20 @@ from manualnet.check.spec import Kink, Sample, Spec, called
 from manualnet.handwritten import nodes, rule_of
 
 
+class Setting(NamedTuple):
+    """What PyTorch keeps for the whole program, and a Function has no business with."""
+
+    name: str
+    get: Callable[[], Any]
+    put: Callable[[Any], Any]
+
+
+SETTINGS = (
+    Setting("the default type", torch.get_default_dtype, torch.set_default_dtype),
+    Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
+)
+
+
 class Subject:
     """What properties see of a spec. Everything costly is made once."""
 
@@ -22,6 +37,7 @@ class Subject:
         self.name = spec.name
         self.function: Callable = called(spec.function)
         self.notes: list[str] = []
+        self._settings = {setting: setting.get() for setting in SETTINGS}
 
     @cached_property
     def given(self) -> list[Sample]:
@@ -29,6 +45,8 @@ class Subject:
         made = _labelled(self.spec.samples)
         if not made:
             raise ValueError(f"{self.name}: a spec needs at least one sample.")
+        if not any(s.inputs for s in made):
+            made = [differentiable(s) for s in made]
         return [self._wide(s) for s in made]
 
     @cached_property
@@ -62,6 +80,11 @@ class Subject:
             verb = "elements of the samples lay" if count > 1 else "element of the samples lay"
             self.notes.append(f"{count} {verb} on or near a kink or a tie, and moved off it before differentiating")
         return [s if n else given for (s, n), given in zip(moved, self.given, strict=True)]
+
+    @cached_property
+    def first(self) -> list[list[Tensor]]:
+        """Values and gradients at each sample, from when they were asked for first."""
+        return [[t for ts in value_and_gradients(self.function, s) for t in ts] for s in self.samples]
 
     def few(self, count: int) -> list[Sample]:
         """Some of the samples that have elements to differentiate, spread evenly, for properties that take long."""
@@ -111,6 +134,13 @@ class Subject:
         """What backward raises at a sample as it came, in one line; nothing if it runs."""
         return next(filter(None, (_raised(self.function, s) for s in self.given)), "")
 
+    def restore_settings(self) -> list[Setting]:
+        """Put PyTorch's settings back; those that had been changed."""
+        changed = [setting for setting, before in self._settings.items() if setting.get() != before]
+        for setting in changed:
+            setting.put(self._settings[setting])
+        return changed
+
     @cached_property
     def is_right(self) -> bool:
         """Whether value and gradient are the reference's at the samples: if not, they are wrong anywhere."""
@@ -128,6 +158,23 @@ class Subject:
     def is_flat(self) -> bool:
         """Whether every gradient of every sample is 0, so that nothing can be learnt from a multiple of it."""
         return all(not g.any() for s in self.samples for g in value_and_gradients(self.function, s)[1])
+
+
+def differentiable(sample: Sample) -> Sample:
+    """The sample, with every floating tensor requiring a gradient if none does."""
+    if not sample.tensors:
+        raise ValueError("there is no tensor to check with; pass the function's arguments after it.")
+    if any(t.is_complex() for t in sample.tensors):
+        raise ValueError(
+            "complex inputs are not differentiated: check the function of real numbers, as in "
+            "lambda x: torch.view_as_real(F.apply(torch.view_as_complex(x)))."
+        )
+    if sample.inputs:
+        return sample
+    if not any(t.is_floating_point() for t in sample.tensors):
+        kinds = ", ".join(sorted({str(t.dtype).removeprefix("torch.") for t in sample.tensors}))
+        raise ValueError(f"no input can be differentiated: the tensors are {kinds}, a floating one is needed.")
+    return sample.map(lambda t: t.detach().requires_grad_(t.is_floating_point()))
 
 
 def _raised(function: Callable, sample: Sample) -> str:

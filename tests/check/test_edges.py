@@ -164,3 +164,40 @@ def test_a_wrong_factor_is_not_blamed_on_edges():
 
     assert edges(Doubled, X, reference=torch.square).passed
     assert edges(Doubled, X).passed
+
+
+class Squeezed(Square):
+    """A batch of one loses its axis."""
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        x, g = ctx.saved_tensors[0].squeeze(), grad_out.squeeze()
+        return 2 * (x * g if x.dim() == 2 else x.sum() * g).reshape(grad_out.shape)
+
+
+def test_a_batch_of_one_is_another_batch():
+    result = edges(Squeezed, X, reference=torch.square)
+    assert result.failed
+    assert "with a first axis of size 1 in its input, a gradient at" in result.wrong
+    assert "x.squeeze(dim)" in result.mend
+
+
+def test_another_gradient_of_a_number_is_found_without_a_reference():
+    class Number(Square):
+        @staticmethod
+        def backward(ctx, grad_out):
+            return (2 if grad_out.dim() else 3) * ctx.saved_tensors[0] * grad_out
+
+    result = edges(Number, X)
+    assert result.failed
+    assert "with single numbers, the gradient is" in result.wrong
+
+
+def test_one_tensor_may_refuse_to_be_emptied_alone():
+    def attention(q, k, v):
+        if len(v) != len(q):
+            raise RuntimeError("q and v must have as many examples")
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v)
+
+    x = torch.linspace(-1, 1, 24, dtype=torch.float64).reshape(2, 3, 4)
+    assert edges(attention, x, x + 1, x + 2, reference=torch.nn.functional.scaled_dot_product_attention).passed

@@ -169,3 +169,29 @@ def test_a_gradient_that_is_wrong_everywhere_is_not_blamed_on_a_kink():
 
 def test_without_kinks_and_reference_there_is_nothing_to_say():
     assert kinks(Relu, X).status == "does not apply"
+
+
+def test_numbers_of_the_call_are_likely_kinks():
+    class Clamp(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, low, high):
+            ctx.save_for_backward(x)
+            ctx.bounds = low, high
+            return x.clamp(low, high)
+
+        @staticmethod
+        def backward(ctx, grad_out):
+            (x,), (low, high) = ctx.saved_tensors, ctx.bounds
+            return grad_out * (x > low) * (x < high), None, None
+
+    class BoundsIncluded(Clamp):
+        @staticmethod
+        def backward(ctx, grad_out):
+            (x,), (low, high) = ctx.saved_tensors, ctx.bounds
+            return grad_out * (x >= low) * (x <= high), None, None
+
+    hardtanh = torch.nn.functional.hardtanh
+    assert kinks(Clamp, X, -0.25, 0.75, reference=hardtanh).passed
+    result = kinks(BoundsIncluded, X, -0.25, 0.75, reference=hardtanh)
+    assert result.failed
+    assert "at -0.25 in input 0, the gradient of input 0 at" in result.wrong

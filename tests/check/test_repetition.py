@@ -195,3 +195,28 @@ def test_a_wrong_factor_is_not_blamed_on_repetition():
 
     assert twice(Doubled, X, X + 1).passed
     assert deterministic(Doubled, X, X + 1).passed
+
+
+def test_state_that_shows_late_is_found():
+    class Late(Product):
+        calls = 0
+
+        @staticmethod
+        def backward(ctx, grad_out):
+            Late.calls += 1
+            x, y = ctx.saved_tensors
+            return (grad_out * y * (1.0 if Late.calls < 4 else 1.1)), grad_out * x
+
+    report = check(Late, X, X + 1, reference=torch.mul, only=["gradient", "deterministic"])
+    assert report["gradient"].passed
+    assert "called again, the gradient of input 0" in report["deterministic"].wrong
+
+
+def test_another_value_where_nothing_is_differentiated_is_found():
+    def sometimes(x):
+        return x * torch.sigmoid(x if x.requires_grad else 1.7 * x)
+
+    result = deterministic(sometimes, X)
+    assert result.failed
+    assert "where no input needs a gradient, the value at" in result.wrong
+    assert "whether or not an input requires a gradient" in result.mend

@@ -240,3 +240,97 @@ def test_a_wrong_factor_is_not_blamed_on_it():
             return 2 * grad_out * ctx.saved_tensors[0]
 
     assert mutated(Doubled, X).passed
+
+
+class Redrawn(Function):
+    """Draws its mask anew, and leaves the caller's generator where forward found it."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.state = torch.get_rng_state()
+        return x * (torch.rand(x.shape) > 0.5)
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        torch.set_rng_state(ctx.state)
+        return grad_out * (torch.rand(grad_out.shape) > 0.5)
+
+
+class RedrawnApart(Redrawn):
+    """Right."""
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        with torch.random.fork_rng(devices=[]):
+            return Redrawn.backward(ctx, grad_out)
+
+
+class Seeding(Exp):
+    @staticmethod
+    def forward(ctx, x):
+        torch.manual_seed(0)
+        return Exp.forward(ctx, x)
+
+
+class DefaultType(Exp):
+    @staticmethod
+    def forward(ctx, x):
+        torch.set_default_dtype(x.dtype)
+        return Exp.forward(ctx, x)
+
+
+class Threads(Exp):
+    @staticmethod
+    def backward(ctx, grad_out):
+        torch.set_num_threads(3)
+        return Exp.backward(ctx, grad_out)
+
+
+class WritesGrad(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.x = x
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, grad_out):
+        ctx.x.grad = 2 * grad_out
+        return 2 * grad_out
+
+
+@pytest.mark.parametrize("function", [torch.nn.functional.dropout, RedrawnApart])
+def test_whoever_draws_may_move_the_generator_on(function):
+    assert mutated(function, X).passed
+
+
+@pytest.mark.parametrize(("function", "when"), [(Redrawn, "backward"), (Seeding, "forward")])
+def test_a_generator_that_is_set_is_found(function, when):
+    result = mutated(function, X)
+    assert result.failed
+    assert f"{when} sets PyTorch's generator" in result.wrong
+    assert "fork_rng" in result.mend
+
+
+@pytest.mark.parametrize(
+    ("function", "wrong"),
+    [(DefaultType, "forward changes the default type"), (Threads, "backward changes the number of threads")],
+)
+def test_settings_that_change_are_found_and_put_back(function, wrong):
+    before = torch.get_default_dtype(), torch.get_num_threads()
+    result = mutated(function, X)
+    assert result.failed
+    assert wrong in result.wrong
+    assert (torch.get_default_dtype(), torch.get_num_threads()) == before
+
+
+def test_settings_are_put_back_whatever_was_checked():
+    before = torch.get_default_dtype()
+    check(DefaultType, X, only=["value"], reference=torch.exp)
+    assert torch.get_default_dtype() == before
+
+
+def test_a_gradient_that_is_written_too_is_found():
+    result = mutated(WritesGrad, X)
+    assert result.failed
+    assert "backward writes to the .grad of input 0" in result.wrong
+    assert "count it twice" in result.mend

@@ -13,6 +13,7 @@ from manualnet.check.properties.gradient import gradient, numeric_gradient, seco
 from manualnet.check.properties.kept import compile_keeps_the_rule
 from manualnet.check.properties.kinks import kinks
 from manualnet.check.properties.layout import strides
+from manualnet.check.properties.linear import linear_in_cotangent
 from manualnet.check.properties.matrices import forward_over_forward, hessian, jacobian
 from manualnet.check.properties.memory import memory, no_cycle
 from manualnet.check.properties.needs import needs_input_grad
@@ -51,6 +52,7 @@ PROPERTIES: dict[str, Property] = {
         autocast,
         kinks,
         same_tensor_twice,
+        linear_in_cotangent,
         deterministic,
         empty_and_scalar,
         changes_noticed,

@@ -43,8 +43,9 @@ def _mapped(subject: Subject, sample: Sample, chosen: Sequence[int], dim: int, w
     stacked = [b if d is None else many.movedim(0, d) for b, many, d in zip(inputs, batches, in_dims, strict=True)]
 
     def run(function: Callable) -> list[Tensor]:
-        f = torch.func.vmap(of_inputs(function, fresh(sample)), in_dims, randomness="same")
-        return floats(seeded(f, stacked))
+        pure = of_inputs(function, fresh(sample))
+        f = torch.func.vmap(lambda *inputs: tuple(floats(pure(*inputs))), in_dims, randomness="same")
+        return list(seeded(f, stacked))
 
     found = attempt(subject, run)
     rows = [[many[k] if i in chosen else inputs[i] for i, many in enumerate(batches)] for k in range(BATCH)]

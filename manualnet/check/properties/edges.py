@@ -1,4 +1,4 @@
-"""Does it take batches of nothing and single numbers?"""
+"""Does it take batches of nothing, batches of one and single numbers?"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from manualnet.check.subject import Subject
 
 EDGES = (
     "An empty tensor has no maximum and no mean, and .reshape(-1, n) cannot tell how many rows it has: test x.numel(), "
-    "or give the sizes. Count axes from the end or ask for x.dim(), so that a single number passes."
+    "or give the sizes. Count axes from the end or ask for x.dim(), so that a single number passes; and name the axis "
+    "that x.squeeze(dim) drops, so that a batch of one stays a batch."
 )
 REFUSED = (ValueError, TypeError, NotImplementedError, AssertionError)  # on purpose, as far as one can tell
 
@@ -23,10 +24,13 @@ REFUSED = (ValueError, TypeError, NotImplementedError, AssertionError)  # on pur
 class Edge(NamedTuple):
     what: str
     sample: Sample
-    number: bool  # single numbers, which a function that needs an axis may refuse
+    number: bool = False  # single numbers, which a function that needs an axis may refuse
+    apart: bool = False  # an axis that others share is changed in one alone, which need not make sense
 
 
-@claims("empty batches and single numbers give what they give the reference; without one, no crash", EDGES)
+@claims(
+    "empty batches, batches of one and single numbers give what they give the reference; without one, no crash", EDGES
+)
 def empty_and_scalar(subject: Subject) -> Evidence:
     calls = 0
     for sample in subject.samples:
@@ -42,14 +46,20 @@ def empty_and_scalar(subject: Subject) -> Evidence:
 
 
 def _edges(sample: Sample) -> Iterator[Edge]:
-    """The first axis emptied, in all tensors that share its size and in one input alone; then single numbers."""
+    """The first axis emptied, in all tensors that share its size and in one input alone, or one element long; then
+    single numbers."""
     tensors = sample.tensors
+    filled = all(t.numel() for t in tensors)
     for n in sorted({len(t) for t in sample.inputs if t.dim()} - {0}):
         sharing = tuple(k for k, t in enumerate(tensors) if t.dim() and len(t) == n)
         for chosen in dict.fromkeys([sharing, *((k,) for k in sharing if tensors[k].requires_grad)]):
             what = f"a first axis of size 0 in {_names(chosen, tensors)}"
-            yield Edge(what, _changed(sample, chosen, lambda t: t[:0]), number=False)
-    if all(t.numel() for t in tensors) and any(t.dim() for t in tensors):
+            yield Edge(what, _changed(sample, chosen, lambda t: t[:0]), apart=chosen != sharing)
+        if n > 1 and filled:
+            yield Edge(
+                f"a first axis of size 1 in {_names(sharing, tensors)}", _changed(sample, sharing, lambda t: t[:1])
+            )
+    if filled and any(t.dim() for t in tensors):
         every = range(len(tensors))
         yield Edge("single numbers", _changed(sample, every, lambda t: t.flatten()[0]), number=True)
 
@@ -79,7 +89,7 @@ def _like_reference(subject: Subject, edge: Edge, where: str) -> int:
     try:
         ours = value_and_gradients(subject.function, edge.sample)
     except Exception as error:
-        if edge.number and isinstance(error, REFUSED):
+        if (edge.number and isinstance(error, REFUSED)) or (edge.apart and isinstance(error, (*REFUSED, RuntimeError))):
             return 0
         raise _crash(where, error) from error
     for what, actual, expected in zip(("the value", "a gradient"), ours, theirs, strict=True):
@@ -100,11 +110,15 @@ def _alone(function: Callable, sample: Sample, edge: Edge, where: str) -> int:
             return 0
         raise _crash(where, error) from error
     try:
-        gradients(values, taken.inputs, cotangents(values))
+        upstream = cotangents(values)
+        grads = gradients(values, taken.inputs, [u.clone() for u in upstream])
     except Exception as error:
         raise _crash(f"{where}, forward runs; in backward", error) from error
     if apart and edge.number:
-        _equal(f"{where}, the value", kept[0], _elements(function, sample)[0], "in a tensor it is", True)
+        together, slopes = _elements(function, sample)
+        _equal(f"{where}, the value", kept[0], together[0], "in a tensor it is", True)
+        if grads and len(values) == 1:
+            _equal(f"{where}, the gradient", grads[0], upstream[0] * slopes[0], "in a tensor it is", True)
     return 1
 
 
@@ -113,7 +127,7 @@ def _elementwise(function: Callable, sample: Sample) -> bool:
     if len(sample.tensors) != 1 or not sample.tensors[0].numel():
         return False
     try:
-        together, first = _elements(function, sample), _elements(function, sample, slice(1))
+        (together, _), (first, _) = _elements(function, sample), _elements(function, sample, slice(1))
         with torch.no_grad():
             shape = floats(call(function, fresh(sample)))[0].shape
     except Exception:
@@ -121,10 +135,13 @@ def _elementwise(function: Callable, sample: Sample) -> bool:
     return shape == sample.tensors[0].shape and together.shape == (shape.numel(),) and torch.equal(together[:1], first)
 
 
-def _elements(function: Callable, sample: Sample, part: slice = slice(None)) -> Tensor:
-    """The result for the elements in a row."""
-    with torch.no_grad():
-        return floats(call(function, sample.map(lambda t: t.detach().flatten()[part])))[0]
+def _elements(function: Callable, sample: Sample, part: slice = slice(None)) -> tuple[Tensor, Tensor]:
+    """The result for the elements in a row, and the gradient of the first."""
+    row = sample.map(lambda t: t.detach().flatten()[part].requires_grad_(t.requires_grad))
+    values = floats(call(function, row))
+    result = values[0].detach().clone()
+    (slopes,) = gradients(values, row.tensors, [torch.zeros_like(v).index_fill_(0, torch.tensor(0), 1) for v in values])
+    return result, slopes
 
 
 def _crash(where: str, error: Exception) -> Fault:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from manualnet.check.calls import call, cotangents, floats, fresh, of, value_and_gradients
 from manualnet.check.compare import CLOSE, told
@@ -16,6 +17,7 @@ CONVENTION = (
     "torch.maximum shares. Follow the reference, or state your convention as a Kink with like_reference=False."
 )
 CALLS = 6  # samples to move to each kind of point
+PARAMETERS = 4  # numbers of a call to move them to
 
 
 @claims("where the derivative is a convention, it is the stated one, or else the reference's", CONVENTION)
@@ -49,7 +51,7 @@ def _points(subject: Subject) -> Iterator[tuple[str, Sample]]:
         if given is not moved:
             yield f"at the numbers as they came{of(given)}", given
     for sample in subject.few(CALLS):
-        for what, change in POINTS.items():
+        for what, change in (POINTS | _parameters(sample)).items():
             for i in range(len(sample.inputs)):
                 yield f"at {what} in input {i}{of(sample)}", _at(sample, {i}, change)
             if len(sample.inputs) > 1:
@@ -69,6 +71,13 @@ POINTS = {
     "-1, 0, 1": _each(-1.0, 0.0, 1.0),
     "-1, -0.5, 0, 0.5, 1": _each(-1.0, -0.5, 0.0, 0.5, 1.0),
 }
+
+
+def _parameters(sample: Sample) -> dict[str, Callable[[Tensor], Tensor]]:
+    """The plain numbers of a call, such as bounds and margins, and what they are below 0."""
+    leaves = pytree.tree_leaves((sample.args, sample.kwargs))
+    numbers = [float(a) for a in leaves if type(a) in (int, float) and abs(a) < 100][:PARAMETERS]
+    return {f"{n:g}": _each(n) for number in numbers for n in (number, -number) if abs(n) not in (0.0, 1.0)}
 
 
 def _at(sample: Sample, chosen: set[int], change: Callable[[Tensor], Tensor]) -> Sample:

@@ -50,7 +50,7 @@ def needs_input_grad(subject: Subject) -> Evidence:
                 (gradient,), calls = _run(subject, _only(sample, i))
             except Exception as error:
                 raise Fault(f"{where}, it raises {short(error)}.", ALONE, where=where) from error
-            worst.close(gradient, together[i], f"{where}, it", ALONE)
+            worst.close(gradient, together[i], f"{where}, its gradient", ALONE)
             _unneeded(calls, where)
             for (kernel, elements), count in (_idle(calls) - idle).items():
                 if min(sizes) and elements > FEW * max(sizes):

@@ -23,6 +23,7 @@ SAME = (
     "Fill what torch.empty gives before reading it, draw from PyTorch's generator in the place of random or "
     "numpy.random, and keep no state from call to call."
 )
+RECORDED = "Compute the same whether or not an input requires a gradient: evaluation is to see what training saw."
 
 
 @claims("one tensor in two places gets the sum of both gradients, and a result used twice gives it twice", SUM)
@@ -80,24 +81,30 @@ def _one_in_two_places(subject: Subject, sample: Sample, i: int, j: int, worst: 
     worst.close(gradient, grads[i] + grads[j], f"{where}, its gradient{of(sample)}", SUM)
 
 
-@claims("the same call gives the same bits, value and gradient", SAME)
+@claims("the same call gives the same bits, value and gradient, and its value where nothing is differentiated", SAME)
 def deterministic(subject: Subject) -> Evidence:
-    for sample in subject.samples:
-        forms = _results(subject, sample)
-        once = _results(subject, sample, 3.0, forms)
-        again = _results(subject, sample, torch.nan, forms)
-        for k, (a, b) in enumerate(zip(again, once, strict=True)):
-            differ = (a != b) & ~(a.isnan() & b.isnan())
-            if differ.any():
-                values = len(once) - len(sample.inputs)
-                what = "the value" if k < values else f"the gradient of input {k - values}"
-                raise Fault(told(f"called again, {what}{of(sample)}", a, b, differ, "not"), SAME)
-    return Evidence()
+    worst = Worst()
+    for sample, once in zip(subject.samples, subject.first, strict=True):
+        for soil in (3.0, torch.nan, 0.0, -1.0):
+            again = _results(subject, sample, soil, once)
+            for k, (a, b) in enumerate(zip(again, once, strict=True)):
+                differ = (a != b) & ~(a.isnan() & b.isnan())
+                if differ.any():
+                    values = len(once) - len(sample.inputs)
+                    what = "the value" if k < values else f"the gradient of input {k - values}"
+                    raise Fault(told(f"called again, {what}{of(sample)}", a, b, differ, "not"), SAME)
+        for y, expected in zip(_undifferentiated(subject, sample), once, strict=False):
+            worst.close(y, expected, f"where no input needs a gradient, the value{of(sample)}", RECORDED)
+    return worst.evidence()
 
 
-def _results(subject: Subject, sample: Sample, soil: float = 0.0, forms: list[Tensor] | None = None) -> list[Tensor]:
+def _undifferentiated(subject: Subject, sample: Sample) -> list[Tensor]:
+    return floats(call(subject.function, sample.map(lambda t: t.detach().clone())))
+
+
+def _results(subject: Subject, sample: Sample, soil: float, forms: list[Tensor]) -> list[Tensor]:
     """Values and gradients, with numbers left in the memory that is likely to be handed out next."""
-    left = [torch.full_like(t, soil) for t in forms or [] for _ in range(4)]
+    left = [torch.full_like(t, soil) for t in forms for _ in range(4)]
     del left
     values, grads = value_and_gradients(subject.function, sample)
     return [*values, *grads]

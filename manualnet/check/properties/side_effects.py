@@ -30,6 +30,12 @@ NOTICE = (
     "Keep inputs and outputs with ctx.save_for_backward, not as attributes of ctx: it raises if one was changed since, "
     "and frees them after backward."
 )
+GRAD = "Return the gradient and write it nowhere: autograd adds what is returned to .grad, which would count it twice."
+SETTINGS = "Give new tensors their dtype and leave the program's settings alone, or put them back in a finally clause."
+DRAWS = (
+    "Save the mask that forward drew; or draw it anew under torch.random.fork_rng(), which puts the generator back, or "
+    "from a torch.Generator of your own."
+)
 CALLS = 6  # samples to change before backward
 INPLACE = "modified by an inplace operation"  # how autograd says that it noticed
 
@@ -55,13 +61,18 @@ class Watched:
             raise Fault(f"{when} changes {self.what}{number} in place{of(sample)}.", self.mend)
 
 
-@claims("inputs, saved tensors and cotangents stay as they are, and backward gives the same twice", SAVED)
+@claims(
+    "inputs, saved tensors, cotangents, generator and settings stay as they are, and backward gives the same twice",
+    SAVED,
+)
 def nothing_mutated(subject: Subject) -> Evidence:
     worst = Worst()
+    subject.restore_settings()
     for sample in subject.samples:
         taken = fresh(sample)
         inputs = Watched("tensor argument", taken.tensors, INPUT)
         result = call(subject.function, taken)
+        _settings(subject, "forward")
         _forward(subject, sample, inputs, result)
         values = floats(result)
         upstream = cotangents(values)
@@ -77,11 +88,43 @@ def nothing_mutated(subject: Subject) -> Evidence:
             )
             for i, (a, e) in enumerate(zip(again, once, strict=True)):
                 worst.close(a, e, f"the gradient of input {i} by a second backward{of(sample)}", SAVED)
+            _settings(subject, "backward")
+            for i, x in enumerate(taken.inputs):
+                if x.grad is not None:
+                    raise Fault(f"backward writes to the .grad of input {i}{of(sample)}.", GRAD)
             _second_derivative(values, taken, upstream, watched)
         _forward_mode(subject, sample)
+    for sample in subject.few(2):
+        _generator(subject, sample)
     if worst.error is None:
         raise DoesNotApply("the samples have no elements")
     return worst.evidence()
+
+
+def _settings(subject: Subject, when: str) -> None:
+    for setting in subject.restore_settings():
+        raise Fault(f"{when} changes {setting.name} of PyTorch, for the whole program.", SETTINGS)
+
+
+def _generator(subject: Subject, sample: Sample) -> None:
+    """Whoever draws leaves the generator in another state for another seed; who sets it, in the same."""
+    taken = fresh(sample)
+    values: list[Tensor] = []
+
+    def forward() -> None:
+        values[:] = floats(subject.function(*taken.args, **taken.kwargs))
+
+    def backward() -> None:
+        gradients(values, taken.inputs, cotangents(values))
+
+    for when, run in (("forward", forward), ("backward", backward)):
+        ends = []
+        for seed in (1, 2):
+            torch.default_generator.manual_seed(seed)
+            run()
+            ends.append(torch.default_generator.get_state())
+        if torch.equal(*ends):
+            raise Fault(f"{when} sets PyTorch's generator{of(sample)}: what others draw after it is not random.", DRAWS)
 
 
 def _forward(subject: Subject, sample: Sample, inputs: Watched, result) -> None:
