@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import queue
+import re
 import threading
 import urllib.error
 import urllib.parse
@@ -24,8 +25,8 @@ def fetch(url: str, md5: str) -> bytes:
 
     Raises Unreachable where there is no connection, Refused where there is no such file, DataError for a wrong MD5.
     """
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https", "file"):
-        raise Refused(f"--data-url must begin with https://, http:// or file://, and is {url!r}")
+    if not _is_address(url):
+        raise Refused(f"--data-url must be an address that begins with https://, http:// or file://, and is {url!r}")
     with _contact(url) as response:
         data = _body(url, response)
     actual = hashlib.md5(data, usedforsecurity=False).hexdigest()
@@ -34,6 +35,15 @@ def fetch(url: str, md5: str) -> bytes:
             f"{url} is not the file it should be: its MD5 is {actual}, expected {md5}; try another --data-url"
         )
     return data
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        named = parts.scheme == "file" or (parts.hostname and parts.port != 0)
+    except ValueError:  # brackets without an end, a port that is none
+        return False
+    return parts.scheme in ("http", "https", "file") and bool(named) and not re.search(r"\s", url)
 
 
 def _contact(url: str) -> Any:

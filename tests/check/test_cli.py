@@ -172,6 +172,17 @@ def test_json_is_strict_and_complete(capsys, own):
     assert result["mend"]
 
 
+def test_where_json_cannot_be_written_the_table_is_there(capsys, own):
+    (own / "found.json").mkdir()
+    status, out, err = run(
+        capsys, "own.py:Halved", "--input", "3", "--only", "numeric-gradient", "--json", "found.json"
+    )
+    assert status == 2
+    assert "numeric gradient" in out
+    assert "--json found.json: it cannot be written (Is a directory)" in err
+    assert not list(own.glob("*.part"))
+
+
 def test_json_of_a_number_that_is_none(capsys, own):
     (own / "nan.py").write_text("def f(x):\n    return x * float('nan')\n")
     status, out, _ = run(
@@ -252,6 +263,9 @@ FILES = {
         ("own.py:number.nothing --input 3", "own.py has no 'number.nothing'"),
         ("own.py:SPEC --kwarg beta=1", "--kwarg needs --input"),
         ("own.py:Swish --input 3q", "'3q' is not a shape"),
+        ("own.py:Swish --input 99999999999x99999999", "too large for PyTorch"),
+        ("own.py:Swish --input 3 --seed 99999999999999999999999", "too large for PyTorch"),
+        ("own.py:Swish --input 8:int64:0..99999999999999999999", "too large for PyTorch"),
         ("own.py:Swish --input 3 --reference silu", "MODULE:NAME"),
         ("own.py:Swish --input 3 --reference torch:slu", "torch has no 'slu'"),
         ("torch.nn:GELU --input 3", "is a class"),

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from experiments.training import download
-from experiments.training.errors import DataError
+from experiments.training.errors import DataError, Refused
 
 
 def test_a_download_without_end_is_stopped(monkeypatch, mirror, serve):
@@ -63,3 +63,11 @@ def test_a_server_that_stalls_halfway_is_given_up(monkeypatch, mirror, serve):
 def test_the_deadlines_are_seconds():
     assert download.CONTACT < 10
     assert download.STALL <= download.CONTACT
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://", "http://localhost:99999/x", "http://local host/x", "ftp://x/y", ""]
+)
+def test_what_is_no_address_is_refused_and_not_taken_for_a_missing_network(url):
+    with pytest.raises(Refused, match="--data-url must be an address that begins with"):
+        download.fetch(url, "")

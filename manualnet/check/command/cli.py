@@ -122,10 +122,12 @@ def _run(args: argparse.Namespace) -> int:
 
         reports = prove_all(chosen.targets, request, args.jobs or _cores(), each)
     seconds = time.perf_counter() - start
-    if args.json:
-        _write(args.json, reports, seconds)
-    if args.json != "-":
+    if args.json == "-":
+        print(_as_json(reports, seconds))
+    else:
         print(render_report(reports[0], screen) if len(reports) == 1 else render_matrix(reports, screen, seconds))
+    if args.json and args.json != "-":
+        _write(Path(args.json), _as_json(reports, seconds))
     return 0 if all(r.passed for r in reports) else 1
 
 
@@ -142,7 +144,7 @@ def _validate(args: argparse.Namespace) -> None:
         raise Mistake("--input, --kwarg and --reference need a TARGET, as in swish.py:Swish")
 
 
-def _write(file: str, reports: Sequence[Report], seconds: float) -> None:
+def _as_json(reports: Sequence[Report], seconds: float) -> str:
     import torch
 
     from manualnet.check.properties import PROPERTIES
@@ -155,11 +157,18 @@ def _write(file: str, reports: Sequence[Report], seconds: float) -> None:
         "claims": {name: PROPERTIES[name].claim for report in reports for name in (r.property for r in report)},
         "reports": [r.as_dict() for r in reports],
     }
-    text = json.dumps(found, indent=2, allow_nan=False)
-    if file == "-":
-        print(text)
-    else:
-        Path(file).write_text(text + "\n", encoding="utf-8")
+    return json.dumps(found, indent=2, allow_nan=False)
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all."""
+    partial = file.with_suffix(".part")
+    try:
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise Mistake(f"--json {file}: it cannot be written ({error.strerror})") from error
 
 
 def _cores() -> int:

@@ -31,10 +31,14 @@ def samples(inputs: Iterable[str], kwargs: Iterable[str], seed: int) -> list[Sam
     args = [_argument(text, f"--input {text}") for text in inputs]
     named = dict(_named(text) for text in kwargs)
     found = []
-    for s in range(seed, seed + DRAWS):
-        generator = Generator().manual_seed(s)
-        drawn = {name: draw(generator) for name, draw in named.items()}
-        found.append(Sample(tuple(draw(generator) for draw in args), drawn, f"seed {s}"))
+    try:
+        for s in range(seed, seed + DRAWS):
+            generator = Generator().manual_seed(s)
+            drawn = {name: draw(generator) for name, draw in named.items()}
+            found.append(Sample(tuple(draw(generator) for draw in args), drawn, f"seed {s}"))
+    except (RuntimeError, ValueError, OverflowError, TypeError) as error:
+        said = str(error).partition("\n")[0]
+        raise Mistake(f"a shape, a range or the seed is too large for PyTorch to draw from: {said}") from error
     if not found[0].inputs:
         raise Mistake("no input can be differentiated: one --input must be a floating tensor, as in --input 3x4")
     return found
