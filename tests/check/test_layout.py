@@ -157,3 +157,23 @@ def test_a_fault_of_another_kind_is_not_blamed_on_strides():
             return 4 * ctx.saved_tensors[0] * grad_out
 
     assert strides(Doubled, X, reference=torch.square).passed
+
+
+def test_an_input_that_backward_writes_to_is_not_taken_for_the_cotangent():
+    class Descending(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.square()
+
+        @staticmethod
+        def backward(ctx, grad_out):
+            (x,) = ctx.saved_tensors
+            grad = 2 * x * grad_out
+            x.sub_(0.1 * grad)
+            return grad
+
+    result = strides(Descending, X)
+    assert result.failed
+    assert "expanded" in result.wrong
+    assert "compute into a new tensor" in result.mend

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from manualnet.check.calls import call, cotangents, floats, fresh, gradients, of, value_and_gradients
 from manualnet.check.compare import Worst
-from manualnet.check.properties.side_effects import COTANGENT, INPUT
+from manualnet.check.properties.side_effects import COTANGENT, INPUT, SAVED
 from manualnet.check.property import DoesNotApply, Evidence, Fault, claims, short
 from manualnet.check.spec import Sample
 from manualnet.check.subject import Subject
@@ -153,7 +153,8 @@ def _differentiated(
         stage = "backward"
         return values, gradients(values, sample.inputs, cotangents(values) if upstream is None else upstream)
     except Exception as error:
-        writes = INPUT if stage == "forward" else COTANGENT
+        # Cotangents that nobody gave have no strides of their own, so what cannot be written to is not one of them.
+        writes = INPUT if stage == "forward" else SAVED if upstream is None else COTANGENT
         mend = VIEW if "view" in str(error) else writes if "written-to" in str(error) else STRIDES
         raise Fault(f"{where}, {stage} raises {short(error)}", mend, where=where) from error
 
