@@ -146,7 +146,8 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             sys.exit(run(options, Console()))
         except OSError as error:
-            raise UsageError(f"{error.filename or ''} {error.strerror or error}".strip()) from error
+            where = error.filename or options.output
+            raise UsageError(f"{where}: {error.strerror or error}; write to another place, or make room") from error
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ def test_the_quiz_ends_with_its_input(run):
         (["--part", "hinge", "--all"], "error: --part, --row and --all name rows in three ways: give one of them"),
         (["--row", "S20", "--data-dir", "/nowhere"], "error: --data-dir /nowhere does not exist"),
         (["--grade", "/nowhere"], "error: "),
+        (["--markdown", "rows.md", "--row", "S24"], "error: --markdown writes all rows: leave out --row and --part"),
     ],
 )
 def test_mistakes_are_one_line(run, arguments, message):
@@ -108,4 +109,5 @@ def test_a_folder_that_cannot_be_written_is_one_line(run, tmp_path):
     status, _, err = run("--row", "S59")
     assert status == 2
     assert err.startswith("error: ")
+    assert "write to another place" in err
     assert err.count("\n") == 1
