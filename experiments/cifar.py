@@ -61,7 +61,7 @@ def _told(folder: Path) -> Iterator[None]:
 
 def _train_and_test(config: Config, dataset: data.Dataset, trainer: Trainer, folder: Path) -> dict:
     device, precision = trainer.device, trainer.precision
-    state = checkpoint.load(folder, device, trainer) if config.resume else None
+    state = checkpoint.load(folder, trainer) if config.resume else None
     clock = time.perf_counter()
     train, validation, test = _pictures(dataset, config, device, storage_dtype(precision))
     synchronize(device)

@@ -31,7 +31,7 @@ def save(folder: Path, state: dict) -> None:
         partial.write_bytes(written.getbuffer())
 
 
-def load(folder: Path, device: torch.device, trainer: Trainer) -> dict | None:
+def load(folder: Path, trainer: Trainer) -> dict | None:
     """What :func:`save` wrote last, which must be of this network; None where no epoch had ended."""
     path = folder / FILE
     if not path.exists():
@@ -39,7 +39,7 @@ def load(folder: Path, device: torch.device, trainer: Trainer) -> dict | None:
     try:
         with zipfile.ZipFile(path) as archive:  # torch.load does not look at its checksums
             damaged = archive.testzip()
-        state = None if damaged else torch.load(path, map_location=device, weights_only=True)
+        state = None if damaged else torch.load(path, map_location=trainer.device, weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError):
         state = None
     if not _fits(state, trainer):

@@ -37,8 +37,9 @@ def linear_in_cotangent(subject: Subject) -> Evidence:
             return gradients(values, inputs, [u.clone() for u in given])
 
         once = gradient(*upstream)
-        large = gradient(*(LARGE * u for u in upstream))
-        _equal(worst, large, [LARGE * g for g in once], f"for cotangents {LARGE:.0f} times as large", sample, LINEAR)
+        where = f"for cotangents {LARGE:.0f} times as large"
+        for i, (large, g) in enumerate(zip(gradient(*(LARGE * u for u in upstream)), once, strict=True)):
+            worst.close(large, LARGE * g, _of(where, i, sample), LINEAR)
         _in_two(worst, gradient, upstream, once, sample)
         if len(values) > 1:
             _one_by_one(worst, values, upstream, once, taken)
@@ -49,11 +50,9 @@ def _in_two(
     worst: Worst, gradient: Callable, upstream: Sequence[Tensor], once: Sequence[Tensor], sample: Sample
 ) -> None:
     """Ones, as a loss is given, and what is missing to the cotangents."""
-    ones = gradient(*map(torch.ones_like, upstream))
-    rest = gradient(*(u - 1 for u in upstream))
+    parts = [gradient(*map(torch.ones_like, upstream)), gradient(*(u - 1 for u in upstream))]
     where = "for cotangents of 1, and those of what is missing to others, together"
-    slack = [CLOSE * (a.abs() + b.abs()) for a, b in zip(ones, rest, strict=True)]
-    _equal(worst, [a + b for a, b in zip(ones, rest, strict=True)], once, where, sample, LINEAR, slack)
+    _add_up(worst, parts, once, where, sample, LINEAR)
 
 
 def _one_by_one(
@@ -66,21 +65,17 @@ def _one_by_one(
             raise Fault(f"with result {k} alone in use{of(sample)}, backward raises {short(error)}.", NONE) from error
 
     parts = [alone(k) for k in range(len(values))]
-    together = [torch.stack(gs) for gs in zip(*parts, strict=True)]
-    where = "with one result in use after another, together"
-    slack = [CLOSE * gs.abs().sum(0) for gs in together]
-    _equal(worst, [gs.sum(0) for gs in together], once, where, sample, NONE, slack)
+    _add_up(worst, parts, once, "with one result in use after another, together", sample, NONE)
 
 
-def _equal(
-    worst: Worst,
-    found: Sequence[Tensor],
-    expected: Sequence[Tensor],
-    where: str,
-    sample: Sample,
-    mend: str,
-    slack: Sequence[Tensor] | None = None,
+def _add_up(
+    worst: Worst, parts: Sequence[list[Tensor]], once: Sequence[Tensor], where: str, sample: Sample, mend: str
 ) -> None:
-    for i, (a, e) in enumerate(zip(found, expected, strict=True)):
-        margin = 0.0 if slack is None else slack[i]
-        worst.close(a.detach(), e, f"{where}, the gradient of input {i}{of(sample)}", mend, slack=margin)
+    """The sum of the gradients of the parts is that of the whole, where the parts themselves may be far larger."""
+    for i, (gs, e) in enumerate(zip(zip(*parts, strict=True), once, strict=True)):
+        each = torch.stack(gs)
+        worst.close(each.sum(0), e, _of(where, i, sample), mend, slack=CLOSE * each.abs().sum(0))
+
+
+def _of(where: str, i: int, sample: Sample) -> str:
+    return f"{where}, the gradient of input {i}{of(sample)}"
